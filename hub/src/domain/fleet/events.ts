@@ -1,0 +1,54 @@
+import type { ClusterId, ClusterName, ProjectName } from '@fairlead/shared/ids';
+import type { Instant } from '@fairlead/shared/time';
+
+/** One cluster name's history, in the stream `cluster/<name>`: a removed name may be added again with a new id. */
+export type ClusterEvent =
+  | {
+      type: 'ClusterAdded';
+      id: ClusterId;
+      name: ClusterName;
+      project: ProjectName;
+      labels: Readonly<Record<string, string>>;
+    }
+  | { type: 'ClusterLabelsChanged'; labels: Readonly<Record<string, string>> }
+  /** The token itself is shown once and never stored; `hash` is the SHA-256 of it, in hex. */
+  | { type: 'JoinTokenIssued'; hash: string; expiresAt: Instant }
+  | {
+      type: 'ClusterEnrolled';
+      id: ClusterId;
+      /** SHA-256 of the cluster key's SubjectPublicKeyInfo, in hex: who may enrol again without a token. */
+      clusterKeyHash: string;
+      clusterUid: string;
+      natsPublicKey: string;
+      certificate: CertificateRecord;
+      agentVersion: string;
+      claims: Readonly<Record<string, string>>;
+      means: 'join-token' | 'cluster-key';
+    }
+  | {
+      type: 'CertificateRenewed';
+      natsPublicKey: string;
+      certificate: CertificateRecord;
+      agentVersion: string;
+    }
+  | { type: 'EnrolmentRefused'; code: EnrolmentRefusal; address: string }
+  | { type: 'ClusterConnected'; instanceId: string; agentVersion: string }
+  | { type: 'ClusterOffline'; lastSeenAt: Instant }
+  | { type: 'ClusterQuarantined'; instanceIds: readonly string[] }
+  | { type: 'ClusterRevoked'; reason: string }
+  | { type: 'ClusterRemoved'; reason: string };
+
+export type CertificateRecord = {
+  readonly serial: string;
+  readonly issuedAt: Instant;
+  readonly expiresAt: Instant;
+};
+
+export type EnrolmentRefusal =
+  | 'token_unknown'
+  | 'token_used'
+  | 'token_expired'
+  | 'cluster_revoked'
+  | 'cluster_not_found'
+  | 'cluster_key_unknown'
+  | 'request_invalid';

@@ -1,0 +1,12 @@
+// Kubernetes objects as data: their shape, their identity, and reading them from YAML or JSON text with limits.
+// Imports `result` and the YAML parser.
+export {
+  compareObjectKeys,
+  groupOf,
+  type KubernetesObject,
+  type ObjectKey,
+  objectKey,
+  objectKeyText,
+  parseObjectKey,
+} from './object.ts';
+export { type ManifestFault, type ManifestLimits, parseManifests } from './parse.ts';
