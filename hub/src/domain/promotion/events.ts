@@ -136,7 +136,13 @@ export type PipelineEvent =
       failure: RolloutFailure;
     }
   /** A person or a rollback ended it before its end; targets keep what they were assigned. */
-  | { type: 'RolloutAborted'; stage: StageName; rolloutId: RolloutId; release: CommitId; reason: string }
+  | {
+      type: 'RolloutAborted';
+      stage: StageName;
+      rolloutId: RolloutId;
+      release: CommitId;
+      reason: string;
+    }
   /** A newer release took its place before it was admitted to the stage. */
   | { type: 'ReleaseSuperseded'; stage: StageName; release: CommitId; by: CommitId }
   /** Whether the stage's current release is healthy on all targets, for soak: written on each change only. */

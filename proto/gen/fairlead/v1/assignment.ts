@@ -7,10 +7,6 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
-export const protobufPackage = "fairlead.v1";
-
-export const protobufFileName = "fairlead/v1/assignment.proto";
-
 export const Disposition = {
   DISPOSITION_UNSPECIFIED: 0,
   /** DISPOSITION_RUN - Reconcile the cluster to the commit. */
@@ -30,40 +26,6 @@ export namespace Disposition {
   export type DISPOSITION_DELETE = typeof Disposition.DISPOSITION_DELETE;
 }
 
-export function dispositionFromJSON(object: any): Disposition {
-  switch (object) {
-    case 0:
-    case "DISPOSITION_UNSPECIFIED":
-      return Disposition.DISPOSITION_UNSPECIFIED;
-    case 1:
-    case "DISPOSITION_RUN":
-      return Disposition.DISPOSITION_RUN;
-    case 2:
-    case "DISPOSITION_ORPHAN":
-      return Disposition.DISPOSITION_ORPHAN;
-    case 3:
-    case "DISPOSITION_DELETE":
-      return Disposition.DISPOSITION_DELETE;
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Disposition");
-  }
-}
-
-export function dispositionToJSON(object: Disposition): string {
-  switch (object) {
-    case Disposition.DISPOSITION_UNSPECIFIED:
-      return "DISPOSITION_UNSPECIFIED";
-    case Disposition.DISPOSITION_RUN:
-      return "DISPOSITION_RUN";
-    case Disposition.DISPOSITION_ORPHAN:
-      return "DISPOSITION_ORPHAN";
-    case Disposition.DISPOSITION_DELETE:
-      return "DISPOSITION_DELETE";
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Disposition");
-  }
-}
-
 export const DriftPolicy = { DRIFT_POLICY_UNSPECIFIED: 0, DRIFT_POLICY_REPAIR: 1, DRIFT_POLICY_REPORT: 2 } as const;
 
 export type DriftPolicy = typeof DriftPolicy[keyof typeof DriftPolicy];
@@ -72,35 +34,6 @@ export namespace DriftPolicy {
   export type DRIFT_POLICY_UNSPECIFIED = typeof DriftPolicy.DRIFT_POLICY_UNSPECIFIED;
   export type DRIFT_POLICY_REPAIR = typeof DriftPolicy.DRIFT_POLICY_REPAIR;
   export type DRIFT_POLICY_REPORT = typeof DriftPolicy.DRIFT_POLICY_REPORT;
-}
-
-export function driftPolicyFromJSON(object: any): DriftPolicy {
-  switch (object) {
-    case 0:
-    case "DRIFT_POLICY_UNSPECIFIED":
-      return DriftPolicy.DRIFT_POLICY_UNSPECIFIED;
-    case 1:
-    case "DRIFT_POLICY_REPAIR":
-      return DriftPolicy.DRIFT_POLICY_REPAIR;
-    case 2:
-    case "DRIFT_POLICY_REPORT":
-      return DriftPolicy.DRIFT_POLICY_REPORT;
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DriftPolicy");
-  }
-}
-
-export function driftPolicyToJSON(object: DriftPolicy): string {
-  switch (object) {
-    case DriftPolicy.DRIFT_POLICY_UNSPECIFIED:
-      return "DRIFT_POLICY_UNSPECIFIED";
-    case DriftPolicy.DRIFT_POLICY_REPAIR:
-      return "DRIFT_POLICY_REPAIR";
-    case DriftPolicy.DRIFT_POLICY_REPORT:
-      return "DRIFT_POLICY_REPORT";
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DriftPolicy");
-  }
 }
 
 /** What to do with an object that exists already and that no unit owns. */
@@ -121,40 +54,6 @@ export namespace AdoptPolicy {
   export type ADOPT_POLICY_IF_UNOWNED = typeof AdoptPolicy.ADOPT_POLICY_IF_UNOWNED;
   export type ADOPT_POLICY_IF_EQUAL = typeof AdoptPolicy.ADOPT_POLICY_IF_EQUAL;
   export type ADOPT_POLICY_ALWAYS = typeof AdoptPolicy.ADOPT_POLICY_ALWAYS;
-}
-
-export function adoptPolicyFromJSON(object: any): AdoptPolicy {
-  switch (object) {
-    case 0:
-    case "ADOPT_POLICY_UNSPECIFIED":
-      return AdoptPolicy.ADOPT_POLICY_UNSPECIFIED;
-    case 1:
-    case "ADOPT_POLICY_IF_UNOWNED":
-      return AdoptPolicy.ADOPT_POLICY_IF_UNOWNED;
-    case 2:
-    case "ADOPT_POLICY_IF_EQUAL":
-      return AdoptPolicy.ADOPT_POLICY_IF_EQUAL;
-    case 3:
-    case "ADOPT_POLICY_ALWAYS":
-      return AdoptPolicy.ADOPT_POLICY_ALWAYS;
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum AdoptPolicy");
-  }
-}
-
-export function adoptPolicyToJSON(object: AdoptPolicy): string {
-  switch (object) {
-    case AdoptPolicy.ADOPT_POLICY_UNSPECIFIED:
-      return "ADOPT_POLICY_UNSPECIFIED";
-    case AdoptPolicy.ADOPT_POLICY_IF_UNOWNED:
-      return "ADOPT_POLICY_IF_UNOWNED";
-    case AdoptPolicy.ADOPT_POLICY_IF_EQUAL:
-      return "ADOPT_POLICY_IF_EQUAL";
-    case AdoptPolicy.ADOPT_POLICY_ALWAYS:
-      return "ADOPT_POLICY_ALWAYS";
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum AdoptPolicy");
-  }
 }
 
 /**
@@ -432,108 +331,6 @@ export const Assignment: MessageFns<Assignment> = {
     }
   },
 
-  fromJSON(object: any): Assignment {
-    return {
-      pipeline: isSet(object.pipeline) ? globalThis.String(object.pipeline) : "",
-      stage: isSet(object.stage) ? globalThis.String(object.stage) : "",
-      project: isSet(object.project) ? globalThis.String(object.project) : "",
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-      generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
-      disposition: isSet(object.disposition) ? dispositionFromJSON(object.disposition) : 0,
-      repository: isSet(object.repository) ? globalThis.String(object.repository) : "",
-      commit: isSet(object.commit) ? globalThis.String(object.commit) : "",
-      path: isSet(object.path) ? globalThis.String(object.path) : "",
-      root: isSet(object.root) ? globalThis.String(object.root) : "",
-      render: isSet(object.render) ? RenderOptions.fromJSON(object.render) : undefined,
-      apply: isSet(object.apply) ? ApplyOptions.fromJSON(object.apply) : undefined,
-      clusterName: isSet(object.clusterName)
-        ? globalThis.String(object.clusterName)
-        : isSet(object.cluster_name)
-        ? globalThis.String(object.cluster_name)
-        : "",
-      clusterLabels: isObject(object.clusterLabels)
-        ? (globalThis.Object.entries(object.clusterLabels) as [string, any][]).reduce(
-          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: globalThis.String(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : isObject(object.cluster_labels)
-        ? (globalThis.Object.entries(object.cluster_labels) as [string, any][]).reduce(
-          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: globalThis.String(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
-    };
-  },
-
-  toJSON(message: Assignment): unknown {
-    const obj: any = {};
-    if (message.pipeline !== "") {
-      obj.pipeline = message.pipeline;
-    }
-    if (message.stage !== "") {
-      obj.stage = message.stage;
-    }
-    if (message.project !== "") {
-      obj.project = message.project;
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    if (message.generation !== 0) {
-      obj.generation = Math.round(message.generation);
-    }
-    if (message.disposition !== 0) {
-      obj.disposition = dispositionToJSON(message.disposition);
-    }
-    if (message.repository !== "") {
-      obj.repository = message.repository;
-    }
-    if (message.commit !== "") {
-      obj.commit = message.commit;
-    }
-    if (message.path !== "") {
-      obj.path = message.path;
-    }
-    if (message.root !== "") {
-      obj.root = message.root;
-    }
-    if (message.render !== undefined) {
-      obj.render = RenderOptions.toJSON(message.render);
-    }
-    if (message.apply !== undefined) {
-      obj.apply = ApplyOptions.toJSON(message.apply);
-    }
-    if (message.clusterName !== "") {
-      obj.clusterName = message.clusterName;
-    }
-    if (message.clusterLabels) {
-      const entries = globalThis.Object.entries(message.clusterLabels) as [string, string][];
-      if (entries.length > 0) {
-        obj.clusterLabels = {};
-        entries.forEach(([k, v]) => {
-          obj.clusterLabels[k] = v;
-        });
-      }
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Assignment>, I>>(base?: I): Assignment {
     return Assignment.fromPartial(base ?? ({} as any));
   },
@@ -625,24 +422,6 @@ export const Assignment_ClusterLabelsEntry: MessageFns<Assignment_ClusterLabelsE
     }
   },
 
-  fromJSON(object: any): Assignment_ClusterLabelsEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: Assignment_ClusterLabelsEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Assignment_ClusterLabelsEntry>, I>>(base?: I): Assignment_ClusterLabelsEntry {
     return Assignment_ClusterLabelsEntry.fromPartial(base ?? ({} as any));
   },
@@ -721,40 +500,6 @@ export const RenderOptions: MessageFns<RenderOptions> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): RenderOptions {
-    return {
-      helmValuesFiles: globalThis.Array.isArray(object?.helmValuesFiles)
-        ? object.helmValuesFiles.map((e: any) => globalThis.String(e))
-        : globalThis.Array.isArray(object?.helm_values_files)
-        ? object.helm_values_files.map((e: any) => globalThis.String(e))
-        : [],
-      helmReleaseName: isSet(object.helmReleaseName)
-        ? globalThis.String(object.helmReleaseName)
-        : isSet(object.helm_release_name)
-        ? globalThis.String(object.helm_release_name)
-        : "",
-      helmValuesJson: isSet(object.helmValuesJson)
-        ? globalThis.String(object.helmValuesJson)
-        : isSet(object.helm_values_json)
-        ? globalThis.String(object.helm_values_json)
-        : "",
-    };
-  },
-
-  toJSON(message: RenderOptions): unknown {
-    const obj: any = {};
-    if (message.helmValuesFiles?.length) {
-      obj.helmValuesFiles = message.helmValuesFiles;
-    }
-    if (message.helmReleaseName !== "") {
-      obj.helmReleaseName = message.helmReleaseName;
-    }
-    if (message.helmValuesJson !== "") {
-      obj.helmValuesJson = message.helmValuesJson;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<RenderOptions>, I>>(base?: I): RenderOptions {
@@ -888,56 +633,6 @@ export const ApplyOptions: MessageFns<ApplyOptions> = {
     }
   },
 
-  fromJSON(object: any): ApplyOptions {
-    return {
-      namespace: isSet(object.namespace) ? globalThis.String(object.namespace) : "",
-      createNamespace: isSet(object.createNamespace)
-        ? globalThis.Boolean(object.createNamespace)
-        : isSet(object.create_namespace)
-        ? globalThis.Boolean(object.create_namespace)
-        : false,
-      prune: isSet(object.prune) ? globalThis.Boolean(object.prune) : false,
-      drift: isSet(object.drift) ? driftPolicyFromJSON(object.drift) : 0,
-      adopt: isSet(object.adopt) ? adoptPolicyFromJSON(object.adopt) : 0,
-      deletionBudget: isSet(object.deletionBudget)
-        ? DeletionBudget.fromJSON(object.deletionBudget)
-        : isSet(object.deletion_budget)
-        ? DeletionBudget.fromJSON(object.deletion_budget)
-        : undefined,
-      confirmedPruneGeneration: isSet(object.confirmedPruneGeneration)
-        ? globalThis.Number(object.confirmedPruneGeneration)
-        : isSet(object.confirmed_prune_generation)
-        ? globalThis.Number(object.confirmed_prune_generation)
-        : 0,
-    };
-  },
-
-  toJSON(message: ApplyOptions): unknown {
-    const obj: any = {};
-    if (message.namespace !== "") {
-      obj.namespace = message.namespace;
-    }
-    if (message.createNamespace !== false) {
-      obj.createNamespace = message.createNamespace;
-    }
-    if (message.prune !== false) {
-      obj.prune = message.prune;
-    }
-    if (message.drift !== 0) {
-      obj.drift = driftPolicyToJSON(message.drift);
-    }
-    if (message.adopt !== 0) {
-      obj.adopt = adoptPolicyToJSON(message.adopt);
-    }
-    if (message.deletionBudget !== undefined) {
-      obj.deletionBudget = DeletionBudget.toJSON(message.deletionBudget);
-    }
-    if (message.confirmedPruneGeneration !== 0) {
-      obj.confirmedPruneGeneration = Math.round(message.confirmedPruneGeneration);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ApplyOptions>, I>>(base?: I): ApplyOptions {
     return ApplyOptions.fromPartial(base ?? ({} as any));
   },
@@ -1012,32 +707,6 @@ export const DeletionBudget: MessageFns<DeletionBudget> = {
     }
   },
 
-  fromJSON(object: any): DeletionBudget {
-    return {
-      objectsMax: isSet(object.objectsMax)
-        ? globalThis.Number(object.objectsMax)
-        : isSet(object.objects_max)
-        ? globalThis.Number(object.objects_max)
-        : 0,
-      percentMax: isSet(object.percentMax)
-        ? globalThis.Number(object.percentMax)
-        : isSet(object.percent_max)
-        ? globalThis.Number(object.percent_max)
-        : 0,
-    };
-  },
-
-  toJSON(message: DeletionBudget): unknown {
-    const obj: any = {};
-    if (message.objectsMax !== 0) {
-      obj.objectsMax = Math.round(message.objectsMax);
-    }
-    if (message.percentMax !== 0) {
-      obj.percentMax = Math.round(message.percentMax);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<DeletionBudget>, I>>(base?: I): DeletionBudget {
     return DeletionBudget.fromPartial(base ?? ({} as any));
   },
@@ -1051,7 +720,7 @@ export const DeletionBudget: MessageFns<DeletionBudget> = {
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 
-export type DeepPartial<T> = T extends Builtin ? T
+type DeepPartial<T> = T extends Builtin ? T
   : T extends globalThis.Array<infer U> ? globalThis.Array<DeepPartial<U>>
   : T extends ReadonlyArray<infer U> ? ReadonlyArray<DeepPartial<U>>
   : T extends { $case: string } ? { [K in keyof Omit<T, "$case">]?: DeepPartial<T[K]> } & { $case: T["$case"] }
@@ -1059,7 +728,7 @@ export type DeepPartial<T> = T extends Builtin ? T
   : Partial<T>;
 
 type KeysOfUnion<T> = T extends T ? keyof T : never;
-export type Exact<P, I extends P> = P extends Builtin ? P
+type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
 function longToNumber(int64: { toString(): string }): number {
@@ -1073,19 +742,9 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-function isObject(value: any): boolean {
-  return typeof value === "object" && value !== null;
-}
-
-function isSet(value: any): boolean {
-  return value !== null && value !== undefined;
-}
-
-export interface MessageFns<T> {
+interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  fromJSON(object: any): T;
-  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

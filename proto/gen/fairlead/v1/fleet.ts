@@ -7,10 +7,6 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
-export const protobufPackage = "fairlead.v1";
-
-export const protobufFileName = "fairlead/v1/fleet.proto";
-
 export const Phase = {
   PHASE_UNSPECIFIED: 0,
   PHASE_ACCEPTED: 1,
@@ -46,80 +42,6 @@ export namespace Phase {
   export type PHASE_DELETED = typeof Phase.PHASE_DELETED;
 }
 
-export function phaseFromJSON(object: any): Phase {
-  switch (object) {
-    case 0:
-    case "PHASE_UNSPECIFIED":
-      return Phase.PHASE_UNSPECIFIED;
-    case 1:
-    case "PHASE_ACCEPTED":
-      return Phase.PHASE_ACCEPTED;
-    case 2:
-    case "PHASE_FETCHING":
-      return Phase.PHASE_FETCHING;
-    case 3:
-    case "PHASE_RENDERING":
-      return Phase.PHASE_RENDERING;
-    case 4:
-    case "PHASE_APPLYING":
-      return Phase.PHASE_APPLYING;
-    case 5:
-    case "PHASE_WAITING":
-      return Phase.PHASE_WAITING;
-    case 6:
-    case "PHASE_PRUNING":
-      return Phase.PHASE_PRUNING;
-    case 7:
-    case "PHASE_PRUNE_HELD":
-      return Phase.PHASE_PRUNE_HELD;
-    case 8:
-    case "PHASE_SETTLED":
-      return Phase.PHASE_SETTLED;
-    case 9:
-    case "PHASE_FAILED":
-      return Phase.PHASE_FAILED;
-    case 10:
-    case "PHASE_ORPHANED":
-      return Phase.PHASE_ORPHANED;
-    case 11:
-    case "PHASE_DELETED":
-      return Phase.PHASE_DELETED;
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Phase");
-  }
-}
-
-export function phaseToJSON(object: Phase): string {
-  switch (object) {
-    case Phase.PHASE_UNSPECIFIED:
-      return "PHASE_UNSPECIFIED";
-    case Phase.PHASE_ACCEPTED:
-      return "PHASE_ACCEPTED";
-    case Phase.PHASE_FETCHING:
-      return "PHASE_FETCHING";
-    case Phase.PHASE_RENDERING:
-      return "PHASE_RENDERING";
-    case Phase.PHASE_APPLYING:
-      return "PHASE_APPLYING";
-    case Phase.PHASE_WAITING:
-      return "PHASE_WAITING";
-    case Phase.PHASE_PRUNING:
-      return "PHASE_PRUNING";
-    case Phase.PHASE_PRUNE_HELD:
-      return "PHASE_PRUNE_HELD";
-    case Phase.PHASE_SETTLED:
-      return "PHASE_SETTLED";
-    case Phase.PHASE_FAILED:
-      return "PHASE_FAILED";
-    case Phase.PHASE_ORPHANED:
-      return "PHASE_ORPHANED";
-    case Phase.PHASE_DELETED:
-      return "PHASE_DELETED";
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Phase");
-  }
-}
-
 export const Health = {
   HEALTH_UNSPECIFIED: 0,
   HEALTH_HEALTHY: 1,
@@ -140,55 +62,6 @@ export namespace Health {
   export type HEALTH_SUSPENDED = typeof Health.HEALTH_SUSPENDED;
   export type HEALTH_MISSING = typeof Health.HEALTH_MISSING;
   export type HEALTH_UNKNOWN = typeof Health.HEALTH_UNKNOWN;
-}
-
-export function healthFromJSON(object: any): Health {
-  switch (object) {
-    case 0:
-    case "HEALTH_UNSPECIFIED":
-      return Health.HEALTH_UNSPECIFIED;
-    case 1:
-    case "HEALTH_HEALTHY":
-      return Health.HEALTH_HEALTHY;
-    case 2:
-    case "HEALTH_PROGRESSING":
-      return Health.HEALTH_PROGRESSING;
-    case 3:
-    case "HEALTH_DEGRADED":
-      return Health.HEALTH_DEGRADED;
-    case 4:
-    case "HEALTH_SUSPENDED":
-      return Health.HEALTH_SUSPENDED;
-    case 5:
-    case "HEALTH_MISSING":
-      return Health.HEALTH_MISSING;
-    case 6:
-    case "HEALTH_UNKNOWN":
-      return Health.HEALTH_UNKNOWN;
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Health");
-  }
-}
-
-export function healthToJSON(object: Health): string {
-  switch (object) {
-    case Health.HEALTH_UNSPECIFIED:
-      return "HEALTH_UNSPECIFIED";
-    case Health.HEALTH_HEALTHY:
-      return "HEALTH_HEALTHY";
-    case Health.HEALTH_PROGRESSING:
-      return "HEALTH_PROGRESSING";
-    case Health.HEALTH_DEGRADED:
-      return "HEALTH_DEGRADED";
-    case Health.HEALTH_SUSPENDED:
-      return "HEALTH_SUSPENDED";
-    case Health.HEALTH_MISSING:
-      return "HEALTH_MISSING";
-    case Health.HEALTH_UNKNOWN:
-      return "HEALTH_UNKNOWN";
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Health");
-  }
 }
 
 /** Subject `…beat`, core NATS, not stored. */
@@ -392,72 +265,6 @@ export const Beat: MessageFns<Beat> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): Beat {
-    return {
-      instanceId: isSet(object.instanceId)
-        ? globalThis.String(object.instanceId)
-        : isSet(object.instance_id)
-        ? globalThis.String(object.instance_id)
-        : "",
-      agentVersion: isSet(object.agentVersion)
-        ? globalThis.String(object.agentVersion)
-        : isSet(object.agent_version)
-        ? globalThis.String(object.agent_version)
-        : "",
-      sentAtMs: isSet(object.sentAtMs)
-        ? globalThis.Number(object.sentAtMs)
-        : isSet(object.sent_at_ms)
-        ? globalThis.Number(object.sent_at_ms)
-        : 0,
-      unitsTotal: isSet(object.unitsTotal)
-        ? globalThis.Number(object.unitsTotal)
-        : isSet(object.units_total)
-        ? globalThis.Number(object.units_total)
-        : 0,
-      auditOutboxLength: isSet(object.auditOutboxLength)
-        ? globalThis.Number(object.auditOutboxLength)
-        : isSet(object.audit_outbox_length)
-        ? globalThis.Number(object.audit_outbox_length)
-        : 0,
-      auditSequence: isSet(object.auditSequence)
-        ? globalThis.Number(object.auditSequence)
-        : isSet(object.audit_sequence)
-        ? globalThis.Number(object.audit_sequence)
-        : 0,
-      agentEpoch: isSet(object.agentEpoch)
-        ? globalThis.String(object.agentEpoch)
-        : isSet(object.agent_epoch)
-        ? globalThis.String(object.agent_epoch)
-        : "",
-    };
-  },
-
-  toJSON(message: Beat): unknown {
-    const obj: any = {};
-    if (message.instanceId !== "") {
-      obj.instanceId = message.instanceId;
-    }
-    if (message.agentVersion !== "") {
-      obj.agentVersion = message.agentVersion;
-    }
-    if (message.sentAtMs !== 0) {
-      obj.sentAtMs = Math.round(message.sentAtMs);
-    }
-    if (message.unitsTotal !== 0) {
-      obj.unitsTotal = Math.round(message.unitsTotal);
-    }
-    if (message.auditOutboxLength !== 0) {
-      obj.auditOutboxLength = Math.round(message.auditOutboxLength);
-    }
-    if (message.auditSequence !== 0) {
-      obj.auditSequence = Math.round(message.auditSequence);
-    }
-    if (message.agentEpoch !== "") {
-      obj.agentEpoch = message.agentEpoch;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<Beat>, I>>(base?: I): Beat {
@@ -715,110 +522,6 @@ export const Report: MessageFns<Report> = {
     }
   },
 
-  fromJSON(object: any): Report {
-    return {
-      agentEpoch: isSet(object.agentEpoch)
-        ? globalThis.String(object.agentEpoch)
-        : isSet(object.agent_epoch)
-        ? globalThis.String(object.agent_epoch)
-        : "",
-      sequence: isSet(object.sequence) ? globalThis.Number(object.sequence) : 0,
-      pipeline: isSet(object.pipeline) ? globalThis.String(object.pipeline) : "",
-      stage: isSet(object.stage) ? globalThis.String(object.stage) : "",
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-      generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
-      commit: isSet(object.commit) ? globalThis.String(object.commit) : "",
-      phase: isSet(object.phase) ? phaseFromJSON(object.phase) : 0,
-      health: isSet(object.health) ? healthFromJSON(object.health) : 0,
-      message: isSet(object.message) ? globalThis.String(object.message) : "",
-      terminal: isSet(object.terminal) ? globalThis.Boolean(object.terminal) : false,
-      objectsTotal: isSet(object.objectsTotal)
-        ? globalThis.Number(object.objectsTotal)
-        : isSet(object.objects_total)
-        ? globalThis.Number(object.objects_total)
-        : 0,
-      objectsHealthy: isSet(object.objectsHealthy)
-        ? globalThis.Number(object.objectsHealthy)
-        : isSet(object.objects_healthy)
-        ? globalThis.Number(object.objects_healthy)
-        : 0,
-      objects: globalThis.Array.isArray(object?.objects)
-        ? object.objects.map((e: any) => ObjectStatus.fromJSON(e))
-        : [],
-      objectsTruncated: isSet(object.objectsTruncated)
-        ? globalThis.Number(object.objectsTruncated)
-        : isSet(object.objects_truncated)
-        ? globalThis.Number(object.objects_truncated)
-        : 0,
-      observedAtMs: isSet(object.observedAtMs)
-        ? globalThis.Number(object.observedAtMs)
-        : isSet(object.observed_at_ms)
-        ? globalThis.Number(object.observed_at_ms)
-        : 0,
-      pruneHeldObjects: isSet(object.pruneHeldObjects)
-        ? globalThis.Number(object.pruneHeldObjects)
-        : isSet(object.prune_held_objects)
-        ? globalThis.Number(object.prune_held_objects)
-        : 0,
-    };
-  },
-
-  toJSON(message: Report): unknown {
-    const obj: any = {};
-    if (message.agentEpoch !== "") {
-      obj.agentEpoch = message.agentEpoch;
-    }
-    if (message.sequence !== 0) {
-      obj.sequence = Math.round(message.sequence);
-    }
-    if (message.pipeline !== "") {
-      obj.pipeline = message.pipeline;
-    }
-    if (message.stage !== "") {
-      obj.stage = message.stage;
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    if (message.generation !== 0) {
-      obj.generation = Math.round(message.generation);
-    }
-    if (message.commit !== "") {
-      obj.commit = message.commit;
-    }
-    if (message.phase !== 0) {
-      obj.phase = phaseToJSON(message.phase);
-    }
-    if (message.health !== 0) {
-      obj.health = healthToJSON(message.health);
-    }
-    if (message.message !== "") {
-      obj.message = message.message;
-    }
-    if (message.terminal !== false) {
-      obj.terminal = message.terminal;
-    }
-    if (message.objectsTotal !== 0) {
-      obj.objectsTotal = Math.round(message.objectsTotal);
-    }
-    if (message.objectsHealthy !== 0) {
-      obj.objectsHealthy = Math.round(message.objectsHealthy);
-    }
-    if (message.objects?.length) {
-      obj.objects = message.objects.map((e) => ObjectStatus.toJSON(e));
-    }
-    if (message.objectsTruncated !== 0) {
-      obj.objectsTruncated = Math.round(message.objectsTruncated);
-    }
-    if (message.observedAtMs !== 0) {
-      obj.observedAtMs = Math.round(message.observedAtMs);
-    }
-    if (message.pruneHeldObjects !== 0) {
-      obj.pruneHeldObjects = Math.round(message.pruneHeldObjects);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Report>, I>>(base?: I): Report {
     return Report.fromPartial(base ?? ({} as any));
   },
@@ -910,28 +613,6 @@ export const ObjectStatus: MessageFns<ObjectStatus> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): ObjectStatus {
-    return {
-      object: isSet(object.object) ? ObjectReference.fromJSON(object.object) : undefined,
-      health: isSet(object.health) ? healthFromJSON(object.health) : 0,
-      message: isSet(object.message) ? globalThis.String(object.message) : "",
-    };
-  },
-
-  toJSON(message: ObjectStatus): unknown {
-    const obj: any = {};
-    if (message.object !== undefined) {
-      obj.object = ObjectReference.toJSON(message.object);
-    }
-    if (message.health !== 0) {
-      obj.health = healthToJSON(message.health);
-    }
-    if (message.message !== "") {
-      obj.message = message.message;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<ObjectStatus>, I>>(base?: I): ObjectStatus {
@@ -1026,32 +707,6 @@ export const ObjectReference: MessageFns<ObjectReference> = {
     }
   },
 
-  fromJSON(object: any): ObjectReference {
-    return {
-      group: isSet(object.group) ? globalThis.String(object.group) : "",
-      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
-      namespace: isSet(object.namespace) ? globalThis.String(object.namespace) : "",
-      name: isSet(object.name) ? globalThis.String(object.name) : "",
-    };
-  },
-
-  toJSON(message: ObjectReference): unknown {
-    const obj: any = {};
-    if (message.group !== "") {
-      obj.group = message.group;
-    }
-    if (message.kind !== "") {
-      obj.kind = message.kind;
-    }
-    if (message.namespace !== "") {
-      obj.namespace = message.namespace;
-    }
-    if (message.name !== "") {
-      obj.name = message.name;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ObjectReference>, I>>(base?: I): ObjectReference {
     return ObjectReference.fromPartial(base ?? ({} as any));
   },
@@ -1119,28 +774,6 @@ export const AuditBatch: MessageFns<AuditBatch> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): AuditBatch {
-    return {
-      agentEpoch: isSet(object.agentEpoch)
-        ? globalThis.String(object.agentEpoch)
-        : isSet(object.agent_epoch)
-        ? globalThis.String(object.agent_epoch)
-        : "",
-      events: globalThis.Array.isArray(object?.events) ? object.events.map((e: any) => AuditEvent.fromJSON(e)) : [],
-    };
-  },
-
-  toJSON(message: AuditBatch): unknown {
-    const obj: any = {};
-    if (message.agentEpoch !== "") {
-      obj.agentEpoch = message.agentEpoch;
-    }
-    if (message.events?.length) {
-      obj.events = message.events.map((e) => AuditEvent.toJSON(e));
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<AuditBatch>, I>>(base?: I): AuditBatch {
@@ -1309,64 +942,6 @@ export const AuditEvent: MessageFns<AuditEvent> = {
     }
   },
 
-  fromJSON(object: any): AuditEvent {
-    return {
-      sequence: isSet(object.sequence) ? globalThis.Number(object.sequence) : 0,
-      occurredAtMs: isSet(object.occurredAtMs)
-        ? globalThis.Number(object.occurredAtMs)
-        : isSet(object.occurred_at_ms)
-        ? globalThis.Number(object.occurred_at_ms)
-        : 0,
-      pipeline: isSet(object.pipeline) ? globalThis.String(object.pipeline) : "",
-      stage: isSet(object.stage) ? globalThis.String(object.stage) : "",
-      generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
-      commit: isSet(object.commit) ? globalThis.String(object.commit) : "",
-      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
-      message: isSet(object.message) ? globalThis.String(object.message) : "",
-      object: isSet(object.object) ? ObjectReference.fromJSON(object.object) : undefined,
-      detailsJson: isSet(object.detailsJson)
-        ? globalThis.String(object.detailsJson)
-        : isSet(object.details_json)
-        ? globalThis.String(object.details_json)
-        : "",
-    };
-  },
-
-  toJSON(message: AuditEvent): unknown {
-    const obj: any = {};
-    if (message.sequence !== 0) {
-      obj.sequence = Math.round(message.sequence);
-    }
-    if (message.occurredAtMs !== 0) {
-      obj.occurredAtMs = Math.round(message.occurredAtMs);
-    }
-    if (message.pipeline !== "") {
-      obj.pipeline = message.pipeline;
-    }
-    if (message.stage !== "") {
-      obj.stage = message.stage;
-    }
-    if (message.generation !== 0) {
-      obj.generation = Math.round(message.generation);
-    }
-    if (message.commit !== "") {
-      obj.commit = message.commit;
-    }
-    if (message.kind !== "") {
-      obj.kind = message.kind;
-    }
-    if (message.message !== "") {
-      obj.message = message.message;
-    }
-    if (message.object !== undefined) {
-      obj.object = ObjectReference.toJSON(message.object);
-    }
-    if (message.detailsJson !== "") {
-      obj.detailsJson = message.detailsJson;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<AuditEvent>, I>>(base?: I): AuditEvent {
     return AuditEvent.fromPartial(base ?? ({} as any));
   },
@@ -1444,24 +1019,6 @@ export const Wake: MessageFns<Wake> = {
     }
   },
 
-  fromJSON(object: any): Wake {
-    return {
-      assignments: isSet(object.assignments) ? globalThis.Boolean(object.assignments) : false,
-      reports: isSet(object.reports) ? globalThis.Boolean(object.reports) : false,
-    };
-  },
-
-  toJSON(message: Wake): unknown {
-    const obj: any = {};
-    if (message.assignments !== false) {
-      obj.assignments = message.assignments;
-    }
-    if (message.reports !== false) {
-      obj.reports = message.reports;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Wake>, I>>(base?: I): Wake {
     return Wake.fromPartial(base ?? ({} as any));
   },
@@ -1475,7 +1032,7 @@ export const Wake: MessageFns<Wake> = {
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 
-export type DeepPartial<T> = T extends Builtin ? T
+type DeepPartial<T> = T extends Builtin ? T
   : T extends globalThis.Array<infer U> ? globalThis.Array<DeepPartial<U>>
   : T extends ReadonlyArray<infer U> ? ReadonlyArray<DeepPartial<U>>
   : T extends { $case: string } ? { [K in keyof Omit<T, "$case">]?: DeepPartial<T[K]> } & { $case: T["$case"] }
@@ -1483,7 +1040,7 @@ export type DeepPartial<T> = T extends Builtin ? T
   : Partial<T>;
 
 type KeysOfUnion<T> = T extends T ? keyof T : never;
-export type Exact<P, I extends P> = P extends Builtin ? P
+type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
 function longToNumber(int64: { toString(): string }): number {
@@ -1497,15 +1054,9 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-function isSet(value: any): boolean {
-  return value !== null && value !== undefined;
-}
-
-export interface MessageFns<T> {
+interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  fromJSON(object: any): T;
-  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

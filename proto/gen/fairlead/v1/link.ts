@@ -22,10 +22,6 @@ import {
 } from "@grpc/grpc-js";
 import { Assignment } from "./assignment.ts";
 
-export const protobufPackage = "fairlead.v1";
-
-export const protobufFileName = "fairlead/v1/link.proto";
-
 export const GitObjectType = {
   GIT_OBJECT_TYPE_UNSPECIFIED: 0,
   GIT_OBJECT_TYPE_COMMIT: 1,
@@ -40,40 +36,6 @@ export namespace GitObjectType {
   export type GIT_OBJECT_TYPE_COMMIT = typeof GitObjectType.GIT_OBJECT_TYPE_COMMIT;
   export type GIT_OBJECT_TYPE_TREE = typeof GitObjectType.GIT_OBJECT_TYPE_TREE;
   export type GIT_OBJECT_TYPE_BLOB = typeof GitObjectType.GIT_OBJECT_TYPE_BLOB;
-}
-
-export function gitObjectTypeFromJSON(object: any): GitObjectType {
-  switch (object) {
-    case 0:
-    case "GIT_OBJECT_TYPE_UNSPECIFIED":
-      return GitObjectType.GIT_OBJECT_TYPE_UNSPECIFIED;
-    case 1:
-    case "GIT_OBJECT_TYPE_COMMIT":
-      return GitObjectType.GIT_OBJECT_TYPE_COMMIT;
-    case 2:
-    case "GIT_OBJECT_TYPE_TREE":
-      return GitObjectType.GIT_OBJECT_TYPE_TREE;
-    case 3:
-    case "GIT_OBJECT_TYPE_BLOB":
-      return GitObjectType.GIT_OBJECT_TYPE_BLOB;
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum GitObjectType");
-  }
-}
-
-export function gitObjectTypeToJSON(object: GitObjectType): string {
-  switch (object) {
-    case GitObjectType.GIT_OBJECT_TYPE_UNSPECIFIED:
-      return "GIT_OBJECT_TYPE_UNSPECIFIED";
-    case GitObjectType.GIT_OBJECT_TYPE_COMMIT:
-      return "GIT_OBJECT_TYPE_COMMIT";
-    case GitObjectType.GIT_OBJECT_TYPE_TREE:
-      return "GIT_OBJECT_TYPE_TREE";
-    case GitObjectType.GIT_OBJECT_TYPE_BLOB:
-      return "GIT_OBJECT_TYPE_BLOB";
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum GitObjectType");
-  }
 }
 
 export interface EnrollRequest {
@@ -322,87 +284,6 @@ export const EnrollRequest: MessageFns<EnrollRequest> = {
     }
   },
 
-  fromJSON(object: any): EnrollRequest {
-    return {
-      joinToken: isSet(object.joinToken)
-        ? globalThis.String(object.joinToken)
-        : isSet(object.join_token)
-        ? globalThis.String(object.join_token)
-        : "",
-      clusterName: isSet(object.clusterName)
-        ? globalThis.String(object.clusterName)
-        : isSet(object.cluster_name)
-        ? globalThis.String(object.cluster_name)
-        : "",
-      certificateSigningRequest: isSet(object.certificateSigningRequest)
-        ? Buffer.from(bytesFromBase64(object.certificateSigningRequest))
-        : isSet(object.certificate_signing_request)
-        ? Buffer.from(bytesFromBase64(object.certificate_signing_request))
-        : Buffer.alloc(0),
-      natsPublicKey: isSet(object.natsPublicKey)
-        ? globalThis.String(object.natsPublicKey)
-        : isSet(object.nats_public_key)
-        ? globalThis.String(object.nats_public_key)
-        : "",
-      clusterUid: isSet(object.clusterUid)
-        ? globalThis.String(object.clusterUid)
-        : isSet(object.cluster_uid)
-        ? globalThis.String(object.cluster_uid)
-        : "",
-      agentVersion: isSet(object.agentVersion)
-        ? globalThis.String(object.agentVersion)
-        : isSet(object.agent_version)
-        ? globalThis.String(object.agent_version)
-        : "",
-      claims: isObject(object.claims)
-        ? (globalThis.Object.entries(object.claims) as [string, any][]).reduce(
-          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: globalThis.String(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
-    };
-  },
-
-  toJSON(message: EnrollRequest): unknown {
-    const obj: any = {};
-    if (message.joinToken !== "") {
-      obj.joinToken = message.joinToken;
-    }
-    if (message.clusterName !== "") {
-      obj.clusterName = message.clusterName;
-    }
-    if (message.certificateSigningRequest.length !== 0) {
-      obj.certificateSigningRequest = base64FromBytes(message.certificateSigningRequest);
-    }
-    if (message.natsPublicKey !== "") {
-      obj.natsPublicKey = message.natsPublicKey;
-    }
-    if (message.clusterUid !== "") {
-      obj.clusterUid = message.clusterUid;
-    }
-    if (message.agentVersion !== "") {
-      obj.agentVersion = message.agentVersion;
-    }
-    if (message.claims) {
-      const entries = globalThis.Object.entries(message.claims) as [string, string][];
-      if (entries.length > 0) {
-        obj.claims = {};
-        entries.forEach(([k, v]) => {
-          obj.claims[k] = v;
-        });
-      }
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<EnrollRequest>, I>>(base?: I): EnrollRequest {
     return EnrollRequest.fromPartial(base ?? ({} as any));
   },
@@ -483,24 +364,6 @@ export const EnrollRequest_ClaimsEntry: MessageFns<EnrollRequest_ClaimsEntry> = 
     }
   },
 
-  fromJSON(object: any): EnrollRequest_ClaimsEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: EnrollRequest_ClaimsEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<EnrollRequest_ClaimsEntry>, I>>(base?: I): EnrollRequest_ClaimsEntry {
     return EnrollRequest_ClaimsEntry.fromPartial(base ?? ({} as any));
   },
@@ -555,18 +418,6 @@ export const EnrollResponse: MessageFns<EnrollResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): EnrollResponse {
-    return { identity: isSet(object.identity) ? Identity.fromJSON(object.identity) : undefined };
-  },
-
-  toJSON(message: EnrollResponse): unknown {
-    const obj: any = {};
-    if (message.identity !== undefined) {
-      obj.identity = Identity.toJSON(message.identity);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<EnrollResponse>, I>>(base?: I): EnrollResponse {
@@ -662,63 +513,6 @@ export const RenewRequest: MessageFns<RenewRequest> = {
     }
   },
 
-  fromJSON(object: any): RenewRequest {
-    return {
-      certificateSigningRequest: isSet(object.certificateSigningRequest)
-        ? Buffer.from(bytesFromBase64(object.certificateSigningRequest))
-        : isSet(object.certificate_signing_request)
-        ? Buffer.from(bytesFromBase64(object.certificate_signing_request))
-        : Buffer.alloc(0),
-      natsPublicKey: isSet(object.natsPublicKey)
-        ? globalThis.String(object.natsPublicKey)
-        : isSet(object.nats_public_key)
-        ? globalThis.String(object.nats_public_key)
-        : "",
-      agentVersion: isSet(object.agentVersion)
-        ? globalThis.String(object.agentVersion)
-        : isSet(object.agent_version)
-        ? globalThis.String(object.agent_version)
-        : "",
-      claims: isObject(object.claims)
-        ? (globalThis.Object.entries(object.claims) as [string, any][]).reduce(
-          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: globalThis.String(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
-    };
-  },
-
-  toJSON(message: RenewRequest): unknown {
-    const obj: any = {};
-    if (message.certificateSigningRequest.length !== 0) {
-      obj.certificateSigningRequest = base64FromBytes(message.certificateSigningRequest);
-    }
-    if (message.natsPublicKey !== "") {
-      obj.natsPublicKey = message.natsPublicKey;
-    }
-    if (message.agentVersion !== "") {
-      obj.agentVersion = message.agentVersion;
-    }
-    if (message.claims) {
-      const entries = globalThis.Object.entries(message.claims) as [string, string][];
-      if (entries.length > 0) {
-        obj.claims = {};
-        entries.forEach(([k, v]) => {
-          obj.claims[k] = v;
-        });
-      }
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<RenewRequest>, I>>(base?: I): RenewRequest {
     return RenewRequest.fromPartial(base ?? ({} as any));
   },
@@ -796,24 +590,6 @@ export const RenewRequest_ClaimsEntry: MessageFns<RenewRequest_ClaimsEntry> = {
     }
   },
 
-  fromJSON(object: any): RenewRequest_ClaimsEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: RenewRequest_ClaimsEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<RenewRequest_ClaimsEntry>, I>>(base?: I): RenewRequest_ClaimsEntry {
     return RenewRequest_ClaimsEntry.fromPartial(base ?? ({} as any));
   },
@@ -868,18 +644,6 @@ export const RenewResponse: MessageFns<RenewResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): RenewResponse {
-    return { identity: isSet(object.identity) ? Identity.fromJSON(object.identity) : undefined };
-  },
-
-  toJSON(message: RenewResponse): unknown {
-    const obj: any = {};
-    if (message.identity !== undefined) {
-      obj.identity = Identity.toJSON(message.identity);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<RenewResponse>, I>>(base?: I): RenewResponse {
@@ -1073,104 +837,6 @@ export const Identity: MessageFns<Identity> = {
     }
   },
 
-  fromJSON(object: any): Identity {
-    return {
-      clusterId: isSet(object.clusterId)
-        ? globalThis.String(object.clusterId)
-        : isSet(object.cluster_id)
-        ? globalThis.String(object.cluster_id)
-        : "",
-      clusterName: isSet(object.clusterName)
-        ? globalThis.String(object.clusterName)
-        : isSet(object.cluster_name)
-        ? globalThis.String(object.cluster_name)
-        : "",
-      certificatePem: isSet(object.certificatePem)
-        ? globalThis.String(object.certificatePem)
-        : isSet(object.certificate_pem)
-        ? globalThis.String(object.certificate_pem)
-        : "",
-      serial: isSet(object.serial) ? globalThis.String(object.serial) : "",
-      issuedAtMs: isSet(object.issuedAtMs)
-        ? globalThis.Number(object.issuedAtMs)
-        : isSet(object.issued_at_ms)
-        ? globalThis.Number(object.issued_at_ms)
-        : 0,
-      expiresAtMs: isSet(object.expiresAtMs)
-        ? globalThis.Number(object.expiresAtMs)
-        : isSet(object.expires_at_ms)
-        ? globalThis.Number(object.expires_at_ms)
-        : 0,
-      caPem: isSet(object.caPem)
-        ? globalThis.String(object.caPem)
-        : isSet(object.ca_pem)
-        ? globalThis.String(object.ca_pem)
-        : "",
-      natsUserJwt: isSet(object.natsUserJwt)
-        ? globalThis.String(object.natsUserJwt)
-        : isSet(object.nats_user_jwt)
-        ? globalThis.String(object.nats_user_jwt)
-        : "",
-      natsUrls: globalThis.Array.isArray(object?.natsUrls)
-        ? object.natsUrls.map((e: any) => globalThis.String(e))
-        : globalThis.Array.isArray(object?.nats_urls)
-        ? object.nats_urls.map((e: any) => globalThis.String(e))
-        : [],
-      linkAddress: isSet(object.linkAddress)
-        ? globalThis.String(object.linkAddress)
-        : isSet(object.link_address)
-        ? globalThis.String(object.link_address)
-        : "",
-      beatIntervalMs: isSet(object.beatIntervalMs)
-        ? globalThis.Number(object.beatIntervalMs)
-        : isSet(object.beat_interval_ms)
-        ? globalThis.Number(object.beat_interval_ms)
-        : 0,
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-    };
-  },
-
-  toJSON(message: Identity): unknown {
-    const obj: any = {};
-    if (message.clusterId !== "") {
-      obj.clusterId = message.clusterId;
-    }
-    if (message.clusterName !== "") {
-      obj.clusterName = message.clusterName;
-    }
-    if (message.certificatePem !== "") {
-      obj.certificatePem = message.certificatePem;
-    }
-    if (message.serial !== "") {
-      obj.serial = message.serial;
-    }
-    if (message.issuedAtMs !== 0) {
-      obj.issuedAtMs = Math.round(message.issuedAtMs);
-    }
-    if (message.expiresAtMs !== 0) {
-      obj.expiresAtMs = Math.round(message.expiresAtMs);
-    }
-    if (message.caPem !== "") {
-      obj.caPem = message.caPem;
-    }
-    if (message.natsUserJwt !== "") {
-      obj.natsUserJwt = message.natsUserJwt;
-    }
-    if (message.natsUrls?.length) {
-      obj.natsUrls = message.natsUrls;
-    }
-    if (message.linkAddress !== "") {
-      obj.linkAddress = message.linkAddress;
-    }
-    if (message.beatIntervalMs !== 0) {
-      obj.beatIntervalMs = Math.round(message.beatIntervalMs);
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Identity>, I>>(base?: I): Identity {
     return Identity.fromPartial(base ?? ({} as any));
   },
@@ -1257,36 +923,6 @@ export const WatchAssignmentsRequest: MessageFns<WatchAssignmentsRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): WatchAssignmentsRequest {
-    return {
-      known: globalThis.Array.isArray(object?.known) ? object.known.map((e: any) => KnownAssignment.fromJSON(e)) : [],
-      agentVersion: isSet(object.agentVersion)
-        ? globalThis.String(object.agentVersion)
-        : isSet(object.agent_version)
-        ? globalThis.String(object.agent_version)
-        : "",
-      instanceId: isSet(object.instanceId)
-        ? globalThis.String(object.instanceId)
-        : isSet(object.instance_id)
-        ? globalThis.String(object.instance_id)
-        : "",
-    };
-  },
-
-  toJSON(message: WatchAssignmentsRequest): unknown {
-    const obj: any = {};
-    if (message.known?.length) {
-      obj.known = message.known.map((e) => KnownAssignment.toJSON(e));
-    }
-    if (message.agentVersion !== "") {
-      obj.agentVersion = message.agentVersion;
-    }
-    if (message.instanceId !== "") {
-      obj.instanceId = message.instanceId;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<WatchAssignmentsRequest>, I>>(base?: I): WatchAssignmentsRequest {
@@ -1377,32 +1013,6 @@ export const KnownAssignment: MessageFns<KnownAssignment> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): KnownAssignment {
-    return {
-      pipeline: isSet(object.pipeline) ? globalThis.String(object.pipeline) : "",
-      stage: isSet(object.stage) ? globalThis.String(object.stage) : "",
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-      generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
-    };
-  },
-
-  toJSON(message: KnownAssignment): unknown {
-    const obj: any = {};
-    if (message.pipeline !== "") {
-      obj.pipeline = message.pipeline;
-    }
-    if (message.stage !== "") {
-      obj.stage = message.stage;
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    if (message.generation !== 0) {
-      obj.generation = Math.round(message.generation);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<KnownAssignment>, I>>(base?: I): KnownAssignment {
@@ -1504,40 +1114,6 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
     }
   },
 
-  fromJSON(object: any): WatchAssignmentsResponse {
-    return {
-      update: isSet(object.assignment)
-        ? { $case: "assignment", assignment: Assignment.fromJSON(object.assignment) }
-        : isSet(object.snapshotComplete)
-        ? { $case: "snapshotComplete", snapshotComplete: SnapshotComplete.fromJSON(object.snapshotComplete) }
-        : isSet(object.snapshot_complete)
-        ? { $case: "snapshotComplete", snapshotComplete: SnapshotComplete.fromJSON(object.snapshot_complete) }
-        : isSet(object.auditWatermark)
-        ? { $case: "auditWatermark", auditWatermark: AuditWatermark.fromJSON(object.auditWatermark) }
-        : isSet(object.audit_watermark)
-        ? { $case: "auditWatermark", auditWatermark: AuditWatermark.fromJSON(object.audit_watermark) }
-        : isSet(object.keepAlive)
-        ? { $case: "keepAlive", keepAlive: KeepAlive.fromJSON(object.keepAlive) }
-        : isSet(object.keep_alive)
-        ? { $case: "keepAlive", keepAlive: KeepAlive.fromJSON(object.keep_alive) }
-        : undefined,
-    };
-  },
-
-  toJSON(message: WatchAssignmentsResponse): unknown {
-    const obj: any = {};
-    if (message.update?.$case === "assignment") {
-      obj.assignment = Assignment.toJSON(message.update.assignment);
-    } else if (message.update?.$case === "snapshotComplete") {
-      obj.snapshotComplete = SnapshotComplete.toJSON(message.update.snapshotComplete);
-    } else if (message.update?.$case === "auditWatermark") {
-      obj.auditWatermark = AuditWatermark.toJSON(message.update.auditWatermark);
-    } else if (message.update?.$case === "keepAlive") {
-      obj.keepAlive = KeepAlive.toJSON(message.update.keepAlive);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<WatchAssignmentsResponse>, I>>(base?: I): WatchAssignmentsResponse {
     return WatchAssignmentsResponse.fromPartial(base ?? ({} as any));
   },
@@ -1624,24 +1200,6 @@ export const SnapshotComplete: MessageFns<SnapshotComplete> = {
     }
   },
 
-  fromJSON(object: any): SnapshotComplete {
-    return {
-      assignmentsTotal: isSet(object.assignmentsTotal)
-        ? globalThis.Number(object.assignmentsTotal)
-        : isSet(object.assignments_total)
-        ? globalThis.Number(object.assignments_total)
-        : 0,
-    };
-  },
-
-  toJSON(message: SnapshotComplete): unknown {
-    const obj: any = {};
-    if (message.assignmentsTotal !== 0) {
-      obj.assignmentsTotal = Math.round(message.assignmentsTotal);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<SnapshotComplete>, I>>(base?: I): SnapshotComplete {
     return SnapshotComplete.fromPartial(base ?? ({} as any));
   },
@@ -1708,28 +1266,6 @@ export const AuditWatermark: MessageFns<AuditWatermark> = {
     }
   },
 
-  fromJSON(object: any): AuditWatermark {
-    return {
-      agentEpoch: isSet(object.agentEpoch)
-        ? globalThis.String(object.agentEpoch)
-        : isSet(object.agent_epoch)
-        ? globalThis.String(object.agent_epoch)
-        : "",
-      sequence: isSet(object.sequence) ? globalThis.Number(object.sequence) : 0,
-    };
-  },
-
-  toJSON(message: AuditWatermark): unknown {
-    const obj: any = {};
-    if (message.agentEpoch !== "") {
-      obj.agentEpoch = message.agentEpoch;
-    }
-    if (message.sequence !== 0) {
-      obj.sequence = Math.round(message.sequence);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<AuditWatermark>, I>>(base?: I): AuditWatermark {
     return AuditWatermark.fromPartial(base ?? ({} as any));
   },
@@ -1773,15 +1309,6 @@ export const KeepAlive: MessageFns<KeepAlive> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(_: any): KeepAlive {
-    return {};
-  },
-
-  toJSON(_: KeepAlive): unknown {
-    const obj: any = {};
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<KeepAlive>, I>>(base?: I): KeepAlive {
@@ -1882,40 +1409,6 @@ export const FetchTreeRequest: MessageFns<FetchTreeRequest> = {
     }
   },
 
-  fromJSON(object: any): FetchTreeRequest {
-    return {
-      pipeline: isSet(object.pipeline) ? globalThis.String(object.pipeline) : "",
-      stage: isSet(object.stage) ? globalThis.String(object.stage) : "",
-      commit: isSet(object.commit) ? globalThis.String(object.commit) : "",
-      root: isSet(object.root) ? globalThis.String(object.root) : "",
-      haveCommits: globalThis.Array.isArray(object?.haveCommits)
-        ? object.haveCommits.map((e: any) => globalThis.String(e))
-        : globalThis.Array.isArray(object?.have_commits)
-        ? object.have_commits.map((e: any) => globalThis.String(e))
-        : [],
-    };
-  },
-
-  toJSON(message: FetchTreeRequest): unknown {
-    const obj: any = {};
-    if (message.pipeline !== "") {
-      obj.pipeline = message.pipeline;
-    }
-    if (message.stage !== "") {
-      obj.stage = message.stage;
-    }
-    if (message.commit !== "") {
-      obj.commit = message.commit;
-    }
-    if (message.root !== "") {
-      obj.root = message.root;
-    }
-    if (message.haveCommits?.length) {
-      obj.haveCommits = message.haveCommits;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<FetchTreeRequest>, I>>(base?: I): FetchTreeRequest {
     return FetchTreeRequest.fromPartial(base ?? ({} as any));
   },
@@ -1986,26 +1479,6 @@ export const FetchTreeResponse: MessageFns<FetchTreeResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): FetchTreeResponse {
-    return {
-      part: isSet(object.chunk)
-        ? { $case: "chunk", chunk: GitObjectChunk.fromJSON(object.chunk) }
-        : isSet(object.complete)
-        ? { $case: "complete", complete: FetchTreeComplete.fromJSON(object.complete) }
-        : undefined,
-    };
-  },
-
-  toJSON(message: FetchTreeResponse): unknown {
-    const obj: any = {};
-    if (message.part?.$case === "chunk") {
-      obj.chunk = GitObjectChunk.toJSON(message.part.chunk);
-    } else if (message.part?.$case === "complete") {
-      obj.complete = FetchTreeComplete.toJSON(message.part.complete);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<FetchTreeResponse>, I>>(base?: I): FetchTreeResponse {
@@ -2120,48 +1593,6 @@ export const GitObjectChunk: MessageFns<GitObjectChunk> = {
     }
   },
 
-  fromJSON(object: any): GitObjectChunk {
-    return {
-      objectId: isSet(object.objectId)
-        ? globalThis.String(object.objectId)
-        : isSet(object.object_id)
-        ? globalThis.String(object.object_id)
-        : "",
-      type: isSet(object.type) ? gitObjectTypeFromJSON(object.type) : 0,
-      sizeBytes: isSet(object.sizeBytes)
-        ? globalThis.Number(object.sizeBytes)
-        : isSet(object.size_bytes)
-        ? globalThis.Number(object.size_bytes)
-        : 0,
-      offsetBytes: isSet(object.offsetBytes)
-        ? globalThis.Number(object.offsetBytes)
-        : isSet(object.offset_bytes)
-        ? globalThis.Number(object.offset_bytes)
-        : 0,
-      data: isSet(object.data) ? Buffer.from(bytesFromBase64(object.data)) : Buffer.alloc(0),
-    };
-  },
-
-  toJSON(message: GitObjectChunk): unknown {
-    const obj: any = {};
-    if (message.objectId !== "") {
-      obj.objectId = message.objectId;
-    }
-    if (message.type !== 0) {
-      obj.type = gitObjectTypeToJSON(message.type);
-    }
-    if (message.sizeBytes !== 0) {
-      obj.sizeBytes = Math.round(message.sizeBytes);
-    }
-    if (message.offsetBytes !== 0) {
-      obj.offsetBytes = Math.round(message.offsetBytes);
-    }
-    if (message.data.length !== 0) {
-      obj.data = base64FromBytes(message.data);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<GitObjectChunk>, I>>(base?: I): GitObjectChunk {
     return GitObjectChunk.fromPartial(base ?? ({} as any));
   },
@@ -2219,24 +1650,6 @@ export const FetchTreeComplete: MessageFns<FetchTreeComplete> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): FetchTreeComplete {
-    return {
-      objectsTotal: isSet(object.objectsTotal)
-        ? globalThis.Number(object.objectsTotal)
-        : isSet(object.objects_total)
-        ? globalThis.Number(object.objects_total)
-        : 0,
-    };
-  },
-
-  toJSON(message: FetchTreeComplete): unknown {
-    const obj: any = {};
-    if (message.objectsTotal !== 0) {
-      obj.objectsTotal = Math.round(message.objectsTotal);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<FetchTreeComplete>, I>>(base?: I): FetchTreeComplete {
@@ -2421,17 +1834,9 @@ export const LinkServiceClient = makeGenericClientConstructor(
   serviceName: string;
 };
 
-function bytesFromBase64(b64: string): Uint8Array {
-  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
-}
-
-function base64FromBytes(arr: Uint8Array): string {
-  return globalThis.Buffer.from(arr).toString("base64");
-}
-
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 
-export type DeepPartial<T> = T extends Builtin ? T
+type DeepPartial<T> = T extends Builtin ? T
   : T extends globalThis.Array<infer U> ? globalThis.Array<DeepPartial<U>>
   : T extends ReadonlyArray<infer U> ? ReadonlyArray<DeepPartial<U>>
   : T extends { $case: string } ? { [K in keyof Omit<T, "$case">]?: DeepPartial<T[K]> } & { $case: T["$case"] }
@@ -2439,7 +1844,7 @@ export type DeepPartial<T> = T extends Builtin ? T
   : Partial<T>;
 
 type KeysOfUnion<T> = T extends T ? keyof T : never;
-export type Exact<P, I extends P> = P extends Builtin ? P
+type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
 function longToNumber(int64: { toString(): string }): number {
@@ -2453,19 +1858,9 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-function isObject(value: any): boolean {
-  return typeof value === "object" && value !== null;
-}
-
-function isSet(value: any): boolean {
-  return value !== null && value !== undefined;
-}
-
-export interface MessageFns<T> {
+interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  fromJSON(object: any): T;
-  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

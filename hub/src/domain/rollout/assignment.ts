@@ -1,0 +1,101 @@
+import type {
+  ClusterId,
+  ClusterName,
+  CommitId,
+  PipelineName,
+  ProjectName,
+  RepositoryName,
+  StageName,
+} from '@fairlead/shared/ids';
+import type { ApplyPolicy, PipelineDefinition, RenderPolicy } from '../pipeline/definition.ts';
+import type { PipelineEvent } from '../promotion/events.ts';
+
+/** What a target must run, complete: the agent needs nothing else of the hub to reconcile it. */
+export type Assignment = {
+  readonly cluster: ClusterId;
+  readonly clusterName: ClusterName;
+  readonly project: ProjectName;
+  readonly pipeline: PipelineName;
+  readonly stage: StageName;
+  readonly generation: number;
+  readonly disposition: 'run' | 'orphan' | 'delete';
+  readonly repository: RepositoryName;
+  readonly commit: CommitId;
+  /** Folder to render, resolved for the cluster; without leading or trailing slash, empty for the top. */
+  readonly path: string;
+  /** Folder that the agent receives: `path` is at or below it, and rendering cannot read outside it. */
+  readonly root: string;
+  readonly render: RenderPolicy;
+  readonly apply: ApplyPolicy;
+  /** 0 when no held prune was confirmed. */
+  readonly confirmedPruneGeneration: number;
+};
+
+type TargetAssigned = Extract<PipelineEvent, { type: 'TargetAssigned' }>;
+
+/** Joins a recorded assignment with the definition revision that it names. */
+export function composeAssignment(
+  definition: PipelineDefinition,
+  assigned: TargetAssigned,
+): Assignment | undefined {
+  const stage = definition.stages.find((candidate) => candidate.name === assigned.stage);
+  if (stage === undefined) return undefined;
+  return {
+    cluster: assigned.cluster,
+    clusterName: assigned.clusterName,
+    project: definition.project,
+    pipeline: definition.name,
+    stage: assigned.stage,
+    generation: assigned.generation,
+    disposition: 'run',
+    repository: definition.repository,
+    commit: assigned.release,
+    path: assigned.path,
+    root: treeRoot(definition.include, assigned.path),
+    render: stage.render,
+    apply: stage.apply,
+    confirmedPruneGeneration: assigned.confirmedPruneGeneration ?? 0,
+  };
+}
+
+/**
+ * The folder whose content goes to an agent: the deepest one that holds the stage's path and everything the pipeline
+ * includes. What lies outside makes no release, so rendering must not depend on it.
+ */
+export function treeRoot(include: readonly string[], path: string): string {
+  const folders = [...include.map(literalFolder), path];
+  return folders.reduce(commonFolder, folders[0] ?? '');
+}
+
+/** The folder part of a glob before its first magic character: `apps/checkout` of `apps/checkout/**`. */
+function literalFolder(pattern: string): string {
+  const segments = pattern.split('/');
+  const magic = segments.findIndex((segment) => /[*?[\]{}()!+@]/.test(segment));
+  return segments.slice(0, magic === -1 ? segments.length - 1 : magic).join('/');
+}
+
+function commonFolder(left: string, right: string): string {
+  const leftSegments = left === '' ? [] : left.split('/');
+  const rightSegments = right === '' ? [] : right.split('/');
+  const differs = leftSegments.findIndex((segment, index) => segment !== rightSegments[index]);
+  return leftSegments.slice(0, differs === -1 ? leftSegments.length : differs).join('/');
+}
+
+/** Replaces `${cluster.name}` and `${cluster.labels.<key>}`; names every placeholder that has no value. */
+export function resolvePath(
+  template: string,
+  cluster: { name: string; labels: Readonly<Record<string, string>> },
+): { path: string; missing: string[] } {
+  const missing: string[] = [];
+  const path = template.replaceAll(/\$\{([^}]*)\}/g, (placeholder, expression: string) => {
+    if (expression === 'cluster.name') return cluster.name;
+    const label = expression.startsWith('cluster.labels.')
+      ? cluster.labels[expression.slice('cluster.labels.'.length)]
+      : undefined;
+    if (label !== undefined && !label.includes('/') && label !== '..' && label !== '.')
+      return label;
+    missing.push(placeholder);
+    return placeholder;
+  });
+  return { path, missing };
+}
