@@ -1,0 +1,16 @@
+// What the agent is told and what it says back, as domain types, and the rule for accepting an assignment (promise 5).
+// Pure; imports `ids`, `manifest` and the health states only. The wire's generated types stop at `hub-link`.
+export { type Acceptance, acceptAssignment, sameAssignment } from './accept.ts';
+export {
+  type AdoptPolicy,
+  type ApplyOptions,
+  type Assignment,
+  type DeletionBudget,
+  type Disposition,
+  type DriftPolicy,
+  type RenderOptions,
+  type UnitId,
+  unitIdOf,
+  unitObjectName,
+} from './assignment.ts';
+export type { AuditEntry, AuditKind, ObjectReport, UnitPhase, UnitReport } from './report.ts';

@@ -1,0 +1,71 @@
+import type { CommitId } from '@fairlead/shared/ids';
+import type { ObjectKey } from '@fairlead/shared/manifest';
+import type { Health } from '../health/index.ts';
+import type { UnitId } from './assignment.ts';
+
+export type UnitPhase =
+  | 'accepted'
+  | 'fetching'
+  | 'rendering'
+  | 'applying'
+  | 'waiting'
+  | 'pruning'
+  | 'prune-held'
+  | 'settled'
+  | 'failed'
+  | 'orphaned'
+  | 'deleted';
+
+export type ObjectReport = {
+  readonly object: ObjectKey;
+  readonly health: Health;
+  readonly message: string;
+};
+
+/** What the agent says about one assignment. The link adds the agent's epoch, the sequence and the time. */
+export type UnitReport = {
+  readonly unit: UnitId;
+  readonly epoch: number;
+  readonly generation: number;
+  readonly commit: CommitId;
+  readonly phase: UnitPhase;
+  readonly health: Health;
+  /** Why the unit is in this phase or health, in words for a person. */
+  readonly message: string;
+  /** A failure that the same commit cannot outgrow. */
+  readonly terminal: boolean;
+  readonly objectsTotal: number;
+  readonly objectsHealthy: number;
+  /** The objects that are not healthy, worst first; at most `reportObjectsMax`, the rest is counted. */
+  readonly objects: readonly ObjectReport[];
+  readonly objectsTruncated: number;
+  /** How many objects a held prune would delete; 0 when none is held. */
+  readonly pruneHeldObjects: number;
+};
+
+export type AuditKind =
+  | 'AssignmentAccepted'
+  | 'AssignmentRefused'
+  | 'RenderFailed'
+  | 'ApplyFailed'
+  | 'ObjectsApplied'
+  | 'ObjectPruned'
+  | 'ObjectsOrphaned'
+  | 'PruneHeld'
+  | 'DriftDetected'
+  | 'DriftRepaired'
+  | 'DriftFight'
+  | 'OwnershipRefused'
+  | 'UnitHealthy'
+  | 'UnitDegraded';
+
+/** A durable fact about the unit. The link adds the sequence and the time. `details` hold no secret value. */
+export type AuditEntry = {
+  readonly unit: UnitId;
+  readonly generation: number;
+  readonly commit: CommitId;
+  readonly kind: AuditKind;
+  readonly message: string;
+  readonly object?: ObjectKey;
+  readonly details?: Readonly<Record<string, unknown>>;
+};

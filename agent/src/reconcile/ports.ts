@@ -1,0 +1,58 @@
+import type { KubernetesObject, ObjectKey } from '@fairlead/shared/manifest';
+import type { Result } from '@fairlead/shared/result';
+import type { Assignment, AuditEntry, UnitId, UnitReport } from '../domain/link/index.ts';
+
+/**
+ * One object of a unit as the journal remembers it. `uid` and `ownedHash` are empty between the intent to apply and the
+ * API server's answer; an object in this list is ours to prune only when the live object carries our stamps as well.
+ */
+export type InventoryEntry = {
+  readonly key: ObjectKey;
+  readonly apiVersion: string;
+  readonly uid: string;
+  /** Digest of the object as rendered and stamped. */
+  readonly desiredHash: string;
+  /** Digest of the field set that the API server recorded for us after our last apply. */
+  readonly ownedHash: string;
+};
+
+/** What the unit owns. Written before the first apply of a generation and once after the last; a crash between is safe. */
+export type Inventory = {
+  readonly epoch: number;
+  readonly generation: number;
+  readonly commit: string;
+  /** Digest over all rendered objects and the options that shape them; an equal digest needs no writes. */
+  readonly renderedHash: string;
+  readonly state: 'applying' | 'settled';
+  readonly entries: readonly InventoryEntry[];
+};
+
+/** The durable memory of the reconciler. Calls are synchronous and on disk when they return. */
+export type ReconcileJournal = {
+  readonly acceptedEpoch: () => number;
+  readonly saveAssignment: (assignment: Assignment) => void;
+  readonly loadAssignments: () => readonly Assignment[];
+  readonly saveInventory: (unit: UnitId, inventory: Inventory) => void;
+  readonly loadInventory: (unit: UnitId) => Inventory | undefined;
+  /** The unit is gone from the cluster by an explicit order; its inventory goes, its assignment stays. */
+  readonly removeInventory: (unit: UnitId) => void;
+};
+
+/** `terminal`: the same commit cannot outgrow the failure, so only a new assignment starts another try. */
+export type StepFailure = { readonly message: string; readonly terminal: boolean };
+
+/** Gives a folder that holds the verified tree of the assignment, fetched or from the local store. */
+export type LoadTree = (
+  assignment: Assignment,
+  signal: AbortSignal,
+) => Promise<Result<string, StepFailure>>;
+
+/** Renders a folder. An empty list is a failure of the caller's plan, never a wish to remove everything. */
+export type Render = (
+  assignment: Assignment,
+  directory: string,
+  signal: AbortSignal,
+) => Promise<Result<KubernetesObject[], StepFailure>>;
+
+export type OnReport = (report: UnitReport) => void;
+export type OnAudit = (entry: AuditEntry) => void;
