@@ -1,10 +1,12 @@
 // One run of a program to its end.
 
 import { execFile } from 'node:child_process';
+import { inheritedEnvironment } from './environment.ts';
 import { commandOutputMaxBytes, commandTimeoutMs } from './limits.ts';
 
 export type CommandOptions = {
   readonly cwd?: string;
+  /** Added to PATH, HOME and TMPDIR; nothing else of this process's environment is passed on. */
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
   readonly signal?: AbortSignal;
@@ -22,7 +24,7 @@ export function runCommand(
       args,
       {
         cwd: options.cwd,
-        env: { ...process.env, ...options.env },
+        env: { ...inheritedEnvironment(), ...options.env },
         signal: options.signal,
         timeout: commandTimeoutMs,
         killSignal: 'SIGKILL',

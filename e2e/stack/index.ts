@@ -12,11 +12,20 @@ export {
 } from './control-plane.ts';
 export { freePort } from './free-port.ts';
 export {
+  type GitRepository,
+  type GitRequestCounts,
+  type GitServer,
+  type GitServerOptions,
+  startGitServer,
+} from './git-server.ts';
+export type { WebhookDelivery } from './git-webhook.ts';
+export {
   type KubeObject,
   type KubeRequest,
   KubeRequestError,
   type KubeRequestOptions,
 } from './kube-request.ts';
+export { type NatsOptions, type NatsServer, startNats } from './nats.ts';
 export {
   type ProcessExit,
   type ProcessOptions,
@@ -25,3 +34,9 @@ export {
 } from './process.ts';
 export { type TemporaryDirectory, temporaryDirectory } from './temporary-directory.ts';
 export { type See, type WaitOptions, WaitTimeoutError, waitFor } from './wait-for.ts';
+export {
+  type CommitOptions,
+  type PushOptions,
+  type WorkingCopy,
+  workingCopy,
+} from './working-copy.ts';

@@ -6,6 +6,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inheritedEnvironment } from './environment.ts';
 import { unwatchGroup, watchGroup } from './guard.ts';
 import { logTailMaxBytes, readyTimeoutMs, stopTimeoutMs } from './limits.ts';
 import { type See, waitFor } from './wait-for.ts';
@@ -190,15 +191,6 @@ function killGroup(child: ChildProcess): void {
   } catch {
     // The group is gone already.
   }
-}
-
-function inheritedEnvironment(): Record<string, string> {
-  const inherited: Record<string, string> = {};
-  for (const name of ['PATH', 'HOME', 'TMPDIR']) {
-    const value = process.env[name];
-    if (value !== undefined) inherited[name] = value;
-  }
-  return inherited;
 }
 
 async function tailOf(logFile: string): Promise<string> {
