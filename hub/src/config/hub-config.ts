@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { parseConfig } from '@fairlead/shared/config';
+import { z } from 'zod';
+
+/** Where a listener binds. Port 0 lets the system choose, which suits tests only: agents need a fixed one. */
+export type Address = { readonly host: string; readonly port: number };
+
+const address = (fallback: string, describe: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((text, context): Address => {
+      const match = /^(.+):(\d{1,5})$/.exec(text);
+      const port = Number(match?.[2]);
+      if (!match?.[1] || port > 65_535) {
+        context.addIssue({ code: 'custom', message: 'must be host:port, like 0.0.0.0:9080' });
+        return z.NEVER;
+      }
+      return { host: match[1].replace(/^\[|\]$/g, ''), port };
+    })
+    .describe(describe);
+
+const list = (fallback: string, describe: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== ''))
+    .describe(describe);
+
+const schema = z.object({
+  FAIRLEAD_DATA_DIR: z
+    .string()
+    .min(1)
+    .default('.fairlead/hub')
+    .describe('Folder of the decision log, keys, mirrors and the read model. Back this up.'),
+  FAIRLEAD_HTTP_ADDRESS: address('127.0.0.1:9080', 'HTTP API, webhooks, health and metrics.'),
+  FAIRLEAD_ENROL_ADDRESS: address('127.0.0.1:9081', 'Enrolment of agents (gRPC over TLS).'),
+  FAIRLEAD_LINK_ADDRESS: address('127.0.0.1:9082', 'Agents’ link (gRPC over mutual TLS).'),
+  FAIRLEAD_NATS_ADDRESS: address('127.0.0.1:9083', 'The hub’s own nats-server (TLS).'),
+  FAIRLEAD_NATS_SERVER: z
+    .string()
+    .default('nats-server')
+    .describe('The nats-server program that the hub starts as its child.'),
+  FAIRLEAD_PUBLIC_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Name or address under which agents reach the hub; part of its certificates.'),
+  FAIRLEAD_PUBLIC_HTTP_URL: z
+    .url()
+    .optional()
+    .describe('Address of the HTTP API for people, where it differs from the listener.'),
+  FAIRLEAD_EXTRA_HOSTS: list('localhost', 'Further names in the hub’s certificates.'),
+  FAIRLEAD_SECRETS_DIR: z
+    .string()
+    .optional()
+    .describe('Folder with a folder per secret and a file per key, as Kubernetes mounts them.'),
+  FAIRLEAD_AGENT_IMAGE: z
+    .string()
+    .default('ghcr.io/fairlead/agent:0.1.0')
+    .describe('Image that the install manifest names.'),
+  FAIRLEAD_ALLOW_FILE_REPOSITORIES: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true')
+    .describe('Whether repositories may be file:// addresses of this machine.'),
+  FAIRLEAD_LOG_LEVEL: z
+    .enum(['debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('Least severity of what is logged.'),
+});
+
+export type HubConfig = ReturnType<typeof readHubConfig>;
+
+/** Throws a `ConfigError` that names every faulty variable. */
+export function readHubConfig(environment: Record<string, string | undefined>) {
+  const raw = parseConfig(schema, environment);
+  const dataDirectory = raw.FAIRLEAD_DATA_DIR;
+  return Object.freeze({
+    dataDirectory,
+    logPath: join(dataDirectory, 'decision-log.sqlite'),
+    readModelPath: join(dataDirectory, 'read-model.sqlite'),
+    mirrorsDirectory: join(dataDirectory, 'mirrors'),
+    keysDirectory: join(dataDirectory, 'keys'),
+    natsDirectory: join(dataDirectory, 'nats'),
+    secretsDirectory: raw.FAIRLEAD_SECRETS_DIR ?? join(dataDirectory, 'secrets'),
+    http: raw.FAIRLEAD_HTTP_ADDRESS,
+    enrol: raw.FAIRLEAD_ENROL_ADDRESS,
+    link: raw.FAIRLEAD_LINK_ADDRESS,
+    nats: raw.FAIRLEAD_NATS_ADDRESS,
+    natsServer: raw.FAIRLEAD_NATS_SERVER,
+    publicHost: raw.FAIRLEAD_PUBLIC_HOST,
+    publicHttpUrl: raw.FAIRLEAD_PUBLIC_HTTP_URL,
+    extraHosts: raw.FAIRLEAD_EXTRA_HOSTS,
+    agentImage: raw.FAIRLEAD_AGENT_IMAGE,
+    allowFileRepositories: raw.FAIRLEAD_ALLOW_FILE_REPOSITORIES,
+    logLevel: raw.FAIRLEAD_LOG_LEVEL,
+  });
+}
+
+/** Each variable with its meaning and default, for the reference in the documentation. */
+export const configVariables = (): { name: string; meaning: string; fallback: string }[] =>
+  Object.entries(schema.shape).map(([name, field]) => ({
+    name,
+    meaning: field.description ?? '',
+    fallback: String((field as { def?: { defaultValue?: unknown } }).def?.defaultValue ?? ''),
+  }));

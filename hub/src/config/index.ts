@@ -1,0 +1,3 @@
+// The hub's configuration: environment variables in, one frozen value out, every fault at once.
+// Imports `config`, zod and Node's path functions; only `main.ts` passes the environment in.
+export { type Address, configVariables, type HubConfig, readHubConfig } from './hub-config.ts';
