@@ -51,4 +51,6 @@ export type EnrolmentRefusal =
   | 'cluster_revoked'
   | 'cluster_not_found'
   | 'cluster_key_unknown'
+  /** The name belongs to another Kubernetes cluster. */
+  | 'cluster_uid_differs'
   | 'request_invalid';

@@ -90,6 +90,7 @@ export type PipelineCommand =
       cluster: ClusterId;
       clusterName: ClusterName;
       generation: number;
+      at: Instant;
     };
 
 /** Why a command was refused: data with a closed set of codes; `detail` is for a person. */
@@ -108,6 +109,7 @@ export type PipelineRejection = {
     | 'stage_not_held'
     | 'no_release_to_roll_back_to'
     | 'no_rollout_to_abort'
-    | 'no_prune_to_confirm';
+    | 'no_prune_to_confirm'
+    | 'repository_changed';
   readonly detail: string;
 };

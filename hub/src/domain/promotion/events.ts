@@ -89,6 +89,8 @@ export type PipelineEvent =
       path: string;
       definitionRevision: number;
       cause: 'rollout' | 'late-join' | 'definition-changed' | 'prune-confirmed';
+      /** Hub time: only a report received later is evidence. */
+      at: Instant;
       rolloutId?: RolloutId;
       /** The generation whose held prune a person confirmed. */
       confirmedPruneGeneration?: number;
@@ -152,6 +154,8 @@ export type PipelineEvent =
       release: CommitId;
       health: 'healthy' | 'unhealthy' | 'unknown';
       message: string;
+      /** Hub time, from which soak is counted. */
+      at: Instant;
     }
   | { type: 'StageHeld'; stage: StageName; reason: string; automatic: boolean }
   | { type: 'StageResumed'; stage: StageName; reason: string };
