@@ -2,3 +2,85 @@
 
 /** Messages to the bus stay below this, well under the broker's own limit. */
 export const busMessageBytesMax = 64 * 1024;
+
+// Git objects and trees.
+/** A larger blob is refused: a manifest or a chart archive is far below. */
+export const gitObjectBytesMax = 32 * 1024 * 1024;
+/** One fetched tree, over all its objects. */
+export const gitTreeBytesMax = 256 * 1024 * 1024;
+export const gitTreeObjectsMax = 50_000;
+/** Nesting of folders; a deeper tree is hostile. */
+export const gitTreeDepthMax = 64;
+export const gitPathBytesMax = 1_024;
+/** Objects of trees that no assignment needs are kept this long, so that a roll back needs no fetch. */
+export const gitTreeIdleMsMax = 7 * 24 * 3_600_000;
+/** An object younger than this is never swept, because a fetch that needs it may be under way. */
+export const gitSweepAgeMsMin = 3_600_000;
+/** Folders written out from trees; the least recently used goes first. */
+export const treeFoldersMax = 256;
+
+// Rendering.
+export const renderOutputBytesMax = 64 * 1024 * 1024;
+export const renderErrorBytesMax = 64 * 1024;
+export const renderObjectsMax = 20_000;
+/** Nesting of one object. */
+export const renderObjectDepthMax = 100;
+export const renderDurationMsMax = 60_000;
+/** Between the request to end and the kill of a tool's process group. */
+export const renderKillGraceMs = 1_000;
+/** Tools that run at once. */
+export const renderProcessesMax = 4;
+/** Manifest files of one path. */
+export const renderFilesMax = 5_000;
+export const renderCacheBytesMax = 256 * 1024 * 1024;
+export const renderCacheEntriesMax = 4_096;
+
+// Journal.
+/** Audit events that wait for the hub; beyond it one gap record counts what was dropped. */
+export const auditOutboxRowsMax = 200_000;
+/** Audit events and reports together. */
+export const outboxBytesMax = 256 * 1024 * 1024;
+export const auditMessageBytesMax = 4 * 1024;
+export const auditDetailsBytesMax = 8 * 1024;
+/** Damaged journals kept aside for a person to look at. */
+export const journalQuarantinesMax = 3;
+
+// Hub link.
+export const linkBackoffMsMin = 200;
+export const linkBackoffMsMax = 30_000;
+/** Silence on the assignment watch after which the connection counts as half open. */
+export const linkIdleMsMax = 45_000;
+export const linkCallMsMax = 30_000;
+export const linkKeepAliveMs = 20_000;
+export const linkKeepAliveAnswerMsMax = 10_000;
+export const linkMessageBytesMax = 4 * 1024 * 1024;
+export const fetchDurationMsMax = 300_000;
+/** Silence within one fetch. */
+export const fetchIdleMsMax = 30_000;
+export const fetchHaveCommitsMax = 16;
+/** Tries to enrol after a refusal: rarely, so that a revoked cluster does not knock. */
+export const enrolRefusedMsMin = 60_000;
+export const enrolRefusedMsMax = 300_000;
+export const identityBytesMax = 256 * 1024;
+/** Agents spread their return to the bus over this time, so that a restarted node is not overrun. */
+export const busReconnectSpreadMs = 30_000;
+export const busConnectMsMax = 10_000;
+export const busPingMs = 15_000;
+export const busPingsUnansweredMax = 2;
+export const busAckMsMax = 10_000;
+export const beatIntervalMsMin = 1_000;
+export const beatIntervalMsMax = 300_000;
+/** Audit events that may be published before the hub says that they are in its log. */
+export const auditWindowEventsMax = 4_096;
+/** Published audit events that the hub has not confirmed for this long are sent again. */
+export const auditResendMs = 60_000;
+export const auditResendMsMax = 600_000;
+/** Room that is kept in a bus message for its envelope. */
+export const busEnvelopeBytesMax = 1_024;
+export const reportsInFlightMax = 16;
+/** A unit may send this many reports at once, then one each interval. */
+export const reportBurstMax = 6;
+export const reportIntervalMs = 5_000;
+export const reportObjectsMax = 50;
+export const reportMessageBytesMax = 4 * 1024;
+export const reportObjectMessageBytesMax = 1_024;
