@@ -34,7 +34,12 @@ export async function acquireBuildLock(
   while (true) {
     options.signal?.throwIfAborted();
     if (await options.done()) return undefined;
-    if (await create(lockFile)) return hold(lockFile);
+    if (await create(lockFile)) {
+      // The last holder may have finished between the look and the lock.
+      if (!(await options.done())) return hold(lockFile);
+      await rm(lockFile, { force: true });
+      return undefined;
+    }
 
     const age = await ageMs(lockFile);
     if (age !== undefined && (age > staleAfterMs || !(await holderLives(lockFile)))) {
