@@ -13,3 +13,52 @@ export const advanceRolloutIdsMax = 64;
 /** An agent that was not heard for this long is offline: five beats. */
 export const offlineAfterMs = 25_000;
 export const beatIntervalMs = 5_000;
+
+/** The JSON text of one event in the decision log. */
+export const eventBytesMax = 256 * 1024;
+/** Events that one append takes, over all its streams. */
+export const appendEventsMax = 1_000;
+/** Entries that a reader of the decision log holds in memory at once. */
+export const logPageEntriesMax = 1_000;
+/** How long a statement waits for another process that writes the decision log. */
+export const logBusyTimeoutMs = 5_000;
+
+// Git.
+
+/** One fetch, from start to end; a first clone of a large repository has to fit. */
+export const gitFetchTimeoutMs = 5 * 60_000;
+/** Any other Git process, and one answer of the object reader. */
+export const gitCommandTimeoutMs = 60_000;
+export const gitOutputBytesMax = 64 * 1024 * 1024;
+export const gitErrorOutputBytesMax = 16 * 1024;
+/** For the fallback without a binary, which holds a pack in memory. */
+export const gitHttpResponseBytesMax = 512 * 1024 * 1024;
+/** Object readers are one process a mirror; the least recently used idle one is ended above this. */
+export const gitObjectReadersMax = 16;
+export const gitObjectReaderIdleMs = 60_000;
+export const gitObjectRequestsWaitingMax = 10_000;
+export const subjectCharactersMax = 500;
+export const treeBytesMax = 16 * 1024 * 1024;
+export const treeDepthMax = 128;
+export const changedPathsMax = 100_000;
+export const treeObjectsMax = 50_000;
+export const treeBlobBytesMax = 16 * 1024 * 1024;
+export const treeTotalBytesMax = 256 * 1024 * 1024;
+export const treeHaveCommitsMax = 16;
+/** A pipeline's first release is looked for in this many newest commits of the first-parent line. */
+export const initialHistoryCommitsMax = 500;
+/** New commits that one discovery examines; above it only the newest count. */
+export const discoveryCommitsMax = 10_000;
+export const webhookBodyBytesMax = 5 * 1024 * 1024;
+export const repositoryPollsConcurrentMax = 8;
+/** A repository that fails is tried at least this often. */
+export const repositoryPollBackoffMsMax = 10 * 60_000;
+export const repositoryPollIntervalMsMin = 1_000;
+
+/** Certificates. Agents renew at half life; the hub renews its own at two thirds. */
+export const clusterCertificateLifetimeMs = 24 * 3_600_000;
+export const serverCertificateLifetimeMs = 30 * 24 * 3_600_000;
+export const authorityLifetimeMs = 10 * 365 * 24 * 3_600_000;
+/** A certificate is valid from this long before its issue, for agents whose clock is behind. */
+export const certificateBackdateMs = 60_000;
+export const signingRequestBytesMax = 16_384;
