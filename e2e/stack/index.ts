@@ -4,6 +4,7 @@
 //
 // May import Node built-ins, yaml and deploy/tools; knows nothing of the hub or the agent.
 
+export { type Agent, agentNamespace, installAgent, startAgent } from './agent.ts';
 export {
   type AuditEvent,
   type ControlPlane,
@@ -19,6 +20,7 @@ export {
   startGitServer,
 } from './git-server.ts';
 export type { WebhookDelivery } from './git-webhook.ts';
+export { type Hub, startHub } from './hub.ts';
 export {
   type KubeObject,
   type KubeRequest,
@@ -32,6 +34,13 @@ export {
   type SupervisedProcess,
   startProcess,
 } from './process.ts';
+export {
+  type ClusterPlan,
+  type System,
+  type SystemCluster,
+  type SystemOptions,
+  startSystem,
+} from './system.ts';
 export { type TemporaryDirectory, temporaryDirectory } from './temporary-directory.ts';
 export { type See, type WaitOptions, WaitTimeoutError, waitFor } from './wait-for.ts';
 export {

@@ -1,8 +1,8 @@
-import type { Logger } from '@fairlead/shared/log';
-import type { Clock, Random } from '@fairlead/shared/time';
-import { parseRolloutId } from '@fairlead/shared/ids';
-import { expectOk } from '@fairlead/shared/result';
 import type { PipelineName } from '@fairlead/shared/ids';
+import { parseRolloutId } from '@fairlead/shared/ids';
+import type { Logger } from '@fairlead/shared/log';
+import { expectOk } from '@fairlead/shared/result';
+import type { Clock, Random } from '@fairlead/shared/time';
 import type { CommandHandler, PipelineState } from '../commands/index.ts';
 import type { Actor } from '../decision-log/index.ts';
 import type { Snapshot } from '../domain/promotion/commands.ts';
