@@ -62,3 +62,11 @@ export const authorityLifetimeMs = 10 * 365 * 24 * 3_600_000;
 /** A certificate is valid from this long before its issue, for agents whose clock is behind. */
 export const certificateBackdateMs = 60_000;
 export const signingRequestBytesMax = 16_384;
+
+/** A bus message: 64 KiB of payload and 1 KiB for its headers. */
+export const busPayloadBytesMax = 65_536;
+export const busMessageBytesMax = busPayloadBytesMax + 1_024;
+/** An agent needs two: its wake-ups and one inbox. */
+export const agentSubscriptionsMax = 16;
+/** Longer than any user token lives. */
+export const revocationKeptMs = 30 * 24 * 3_600_000;

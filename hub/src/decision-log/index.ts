@@ -1,0 +1,13 @@
+// The decision log: append-only, hash-chained, durable on return; the only truth of the hub. The port, and SQLite
+// behind it. Any implementation passes `conformance.ts`. Imports the domain's event types, `limits`, and `shared`;
+// drizzle and better-sqlite3 stop here.
+export { DecisionLogCorruptError } from './errors.ts';
+export type {
+  Actor,
+  AppendRequest,
+  DecisionLog,
+  RecordedEvent,
+  Verification,
+  VersionConflict,
+} from './port.ts';
+export { openSqliteDecisionLog, type SqliteDecisionLogOptions } from './sqlite.ts';

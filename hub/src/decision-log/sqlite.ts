@@ -1,0 +1,362 @@
+import { closeSync, openSync } from 'node:fs';
+import type { Logger } from '@fairlead/shared/log';
+import { ProblemError, problem } from '@fairlead/shared/problem';
+import { err, ok, type Result } from '@fairlead/shared/result';
+import Database from 'better-sqlite3';
+import { and, asc, desc, eq, gt, gte, sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/better-sqlite3';
+import { alias } from 'drizzle-orm/sqlite-core';
+import type { DomainEvent } from '../domain/events.ts';
+import { appendEventsMax, eventBytesMax, logBusyTimeoutMs, logPageEntriesMax } from '../limits.ts';
+import { type ChainEnd, chainFault, entryHash, genesisHash } from './chain.ts';
+import { DecisionLogCorruptError, isDiskCorruption, translated } from './errors.ts';
+import { migrate } from './migrations.ts';
+import type {
+  AppendRequest,
+  DecisionLog,
+  RecordedEvent,
+  Verification,
+  VersionConflict,
+} from './port.ts';
+import { type LogRow, logTable } from './schema.ts';
+
+export type SqliteDecisionLogOptions = {
+  readonly path: string;
+  readonly logger?: Logger;
+  /** Off only for a tool that reports on a broken log; the hub itself never serves one. */
+  readonly verifyOnOpen?: boolean;
+};
+
+/** The first release whose write-ahead log cannot lose a commit when two connections reset it at once. */
+const sqliteVersionMin = [3, 51, 3] as const;
+
+/**
+ * Opens or creates the log and walks its whole chain. Throws `DecisionLogCorruptError` when an entry was changed, and
+ * `ProblemError` (`unavailable`) when the file cannot be used. Any number of processes may have it open.
+ */
+export async function openSqliteDecisionLog(
+  options: SqliteDecisionLogOptions,
+): Promise<DecisionLog> {
+  const database = openDatabase(options.path);
+  const log = createLog(database, options.logger);
+  if (options.verifyOnOpen !== false) {
+    const verification = await log.verify();
+    if (!verification.valid) {
+      database.close();
+      throw new DecisionLogCorruptError(verification.position, verification.reason);
+    }
+  }
+  return log;
+}
+
+function openDatabase(path: string): Database.Database {
+  try {
+    // The log holds hashes of tokens and who did what, so only its owner may read it from the first moment on.
+    if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
+    const database = new Database(path, { timeout: logBusyTimeoutMs });
+    refuseOldSqlite(database);
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = FULL');
+    migrate(database);
+    return database;
+  } catch (error) {
+    if (isDiskCorruption(error)) throw new DecisionLogCorruptError(0, error.message, error);
+    throw new ProblemError(
+      problem('unavailable', `The decision log ${path} cannot be opened.`),
+      error,
+    );
+  }
+}
+
+function refuseOldSqlite(database: Database.Database): void {
+  const version = database.prepare('SELECT sqlite_version()').pluck().get() as string;
+  const parts = version.split('.').map(Number);
+  const differs = sqliteVersionMin.findIndex((part, index) => parts[index] !== part);
+  if (differs !== -1 && (parts[differs] ?? 0) < (sqliteVersionMin[differs] ?? 0)) {
+    throw new Error(`SQLite ${version} is older than ${sqliteVersionMin.join('.')}`);
+  }
+}
+
+function prepareStatements(database: Database.Database) {
+  const orm = drizzle(database);
+  const previous = alias(logTable, 'previous');
+  const placeholder = sql.placeholder;
+  return {
+    last: orm.select().from(logTable).orderBy(desc(logTable.position)).limit(1).prepare(),
+    versionOf: orm
+      .select({ version: logTable.version })
+      .from(logTable)
+      .where(eq(logTable.stream, placeholder('stream')))
+      .orderBy(desc(logTable.version))
+      .limit(1)
+      .prepare(),
+    insert: orm
+      .insert(logTable)
+      .values({
+        position: placeholder('position'),
+        stream: placeholder('stream'),
+        version: placeholder('version'),
+        type: placeholder('type'),
+        recordedAt: placeholder('recordedAt'),
+        actorKind: placeholder('actorKind'),
+        actorName: placeholder('actorName'),
+        data: placeholder('data'),
+        hash: placeholder('hash'),
+      })
+      .prepare(),
+    from: orm
+      .select()
+      .from(logTable)
+      .where(gte(logTable.position, placeholder('position')))
+      .orderBy(asc(logTable.position))
+      .limit(placeholder('limit'))
+      .prepare(),
+    ofStream: orm
+      .select({ row: logTable, previousHash: previous.hash })
+      .from(logTable)
+      .leftJoin(previous, eq(previous.position, sql`${logTable.position} - 1`))
+      .where(
+        and(eq(logTable.stream, placeholder('stream')), gt(logTable.version, placeholder('after'))),
+      )
+      .orderBy(asc(logTable.version))
+      .limit(placeholder('limit'))
+      .prepare(),
+    /** SQLite keeps it apart from the table, so entries cut off the end are missed. */
+    everAppended: database
+      .prepare(`SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'log'`)
+      .pluck(),
+  };
+}
+
+function createLog(database: Database.Database, logger: Logger | undefined): DecisionLog {
+  const statements = prepareStatements(database);
+  const listeners = new Set<(headPosition: number) => void>();
+  // The newest entry that this process wrote or verified: an end cut off together with SQLite's own counter is missed.
+  let witnessed: ChainEnd = { position: 0, hash: genesisHash };
+
+  const chainEnd = (): ChainEnd => {
+    const last = statements.last.get();
+    if (last === undefined) return { position: 0, hash: genesisHash };
+    return { position: last.position, hash: last.hash };
+  };
+
+  const write = database.transaction((requests: readonly AppendRequest[]) => {
+    const recorded: RecordedEvent[] = [];
+    let end = chainEnd();
+    for (const request of requests) {
+      const actualVersion = statements.versionOf.get({ stream: request.stream })?.version ?? 0;
+      if (actualVersion !== request.expectedVersion) {
+        throw new ConflictSignal({
+          code: 'version_conflict',
+          stream: request.stream,
+          expectedVersion: request.expectedVersion,
+          actualVersion,
+        });
+      }
+      request.events.forEach((event, index) => {
+        const row = rowOf(request, event, end, actualVersion + index + 1);
+        statements.insert.run(row);
+        recorded.push(recordedEvent(row));
+        end = { position: row.position, hash: row.hash };
+      });
+    }
+    return { recorded, end };
+  });
+
+  const appendAll = async (
+    requests: readonly AppendRequest[],
+  ): Promise<Result<readonly RecordedEvent[], VersionConflict>> => {
+    const count = requests.reduce((total, request) => total + request.events.length, 0);
+    if (count > appendEventsMax) {
+      throw new ProblemError(
+        problem('payload_too_large', `An append takes at most ${appendEventsMax} events.`),
+      );
+    }
+    let written: { recorded: RecordedEvent[]; end: ChainEnd };
+    try {
+      written = translated(() => write.immediate(requests));
+    } catch (error) {
+      if (error instanceof ConflictSignal) return err(error.conflict);
+      throw error;
+    }
+    if (count > 0) {
+      witnessed = written.end;
+      notify(listeners, written.end.position, logger);
+    }
+    return ok(written.recorded);
+  };
+
+  return {
+    append: (request) => appendAll([request]),
+    appendAll,
+    readStream: async function* (stream, fromVersion = 1) {
+      let after = fromVersion - 1;
+      for (;;) {
+        const page = translated(() =>
+          statements.ofStream.all({ stream, after, limit: logPageEntriesMax }),
+        );
+        for (const { row, previousHash } of page) {
+          yield checkedEvent(row, previousHash);
+          after = row.version;
+        }
+        if (page.length < logPageEntriesMax) return;
+      }
+    },
+    lastOfStream: async (stream) => {
+      const version = translated(() => statements.versionOf.get({ stream }))?.version;
+      if (version === undefined) return undefined;
+      const [found] = statements.ofStream.all({ stream, after: version - 1, limit: 1 });
+      return found && checkedEvent(found.row, found.previousHash);
+    },
+    readAfter: async (position, limit) => {
+      const rows = translated(() =>
+        // One entry more than asked for: the hash of the one before the first is needed to check it.
+        statements.from.all({ position, limit: Math.min(limit, logPageEntriesMax) + 1 }),
+      );
+      let end: ChainEnd = { position, hash: genesisHash };
+      if (position > 0) {
+        const before = rows.shift();
+        if (before === undefined || before.position > position) {
+          if (before === undefined) return [];
+          throw new DecisionLogCorruptError(position, `entry ${position} is missing`);
+        }
+        end = before;
+      }
+      return rows.slice(0, limit).map((row) => {
+        const reason = chainFault(end, row);
+        if (reason !== undefined) throw new DecisionLogCorruptError(end.position + 1, reason);
+        end = row;
+        return recordedEvent(row);
+      });
+    },
+    headPosition: async () => translated(chainEnd).position,
+    onAppended: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    verify: async (after) => {
+      const verification = await verifyChain(
+        statements,
+        after ?? { position: 0, hash: genesisHash },
+        witnessed,
+      );
+      if (verification.valid && verification.position >= witnessed.position) {
+        witnessed = { position: verification.position, hash: verification.hash };
+      }
+      return verification;
+    },
+    close: async () => {
+      listeners.clear();
+      database.close();
+    },
+  };
+}
+
+type Statements = ReturnType<typeof prepareStatements>;
+
+async function verifyChain(
+  statements: Statements,
+  from: ChainEnd,
+  witnessed: ChainEnd,
+): Promise<Verification> {
+  let end = from;
+  const invalid = (position: number, reason: string): Verification => ({
+    valid: false,
+    position,
+    reason,
+  });
+  try {
+    if (from.position > 0) {
+      const [start] = statements.from.all({ position: from.position, limit: 1 });
+      if (start?.position !== from.position || start.hash !== from.hash) {
+        return invalid(from.position, 'the verified entry to start after is gone or was changed');
+      }
+    }
+    for (;;) {
+      const page = statements.from.all({ position: end.position + 1, limit: logPageEntriesMax });
+      for (const row of page) {
+        const reason = chainFault(end, row);
+        if (reason !== undefined) return invalid(end.position + 1, reason);
+        end = { position: row.position, hash: row.hash };
+        if (end.position === witnessed.position && end.hash !== witnessed.hash) {
+          return invalid(end.position, 'the entry is not the one that this process wrote');
+        }
+      }
+      if (page.length < logPageEntriesMax) break;
+      // A long walk must not hold up the requests of a running hub.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const everAppended = Math.max(statements.everAppended.get() as number, witnessed.position);
+    if (everAppended > end.position) {
+      return invalid(end.position + 1, `the log was cut: ${everAppended} entries were written`);
+    }
+    return { valid: true, position: end.position, hash: end.hash };
+  } catch (error) {
+    if (isDiskCorruption(error)) return invalid(end.position + 1, error.message);
+    return translated(() => {
+      throw error;
+    });
+  }
+}
+
+/** Leaves a transaction with its rollback; never seen outside this file. */
+class ConflictSignal extends Error {
+  readonly conflict: VersionConflict;
+  constructor(conflict: VersionConflict) {
+    super(conflict.code);
+    this.conflict = conflict;
+  }
+}
+
+function rowOf(request: AppendRequest, event: DomainEvent, end: ChainEnd, version: number): LogRow {
+  const { type, ...body } = event;
+  const data = JSON.stringify(body);
+  if (Buffer.byteLength(data) > eventBytesMax) {
+    throw new ProblemError(
+      problem('payload_too_large', `An event (${type}) takes at most ${eventBytesMax} bytes.`),
+    );
+  }
+  const row = {
+    position: end.position + 1,
+    stream: request.stream,
+    version,
+    type,
+    recordedAt: request.at,
+    actorKind: request.actor.kind,
+    actorName: request.actor.name,
+    data,
+  };
+  return { ...row, hash: entryHash(end.hash, row) };
+}
+
+function checkedEvent(row: LogRow, previousHash: string | null): RecordedEvent {
+  const hash = previousHash ?? (row.position === 1 ? genesisHash : '');
+  const reason = chainFault({ position: row.position - 1, hash }, row);
+  if (reason !== undefined) throw new DecisionLogCorruptError(row.position, reason);
+  return recordedEvent(row);
+}
+
+const recordedEvent = (row: LogRow): RecordedEvent => ({
+  position: row.position,
+  stream: row.stream,
+  version: row.version,
+  recordedAt: row.recordedAt,
+  actor: { kind: row.actorKind, name: row.actorName },
+  event: { type: row.type, ...JSON.parse(row.data) } as DomainEvent,
+  hash: row.hash,
+});
+
+/** The append is durable whatever a listener does, so a listener's fault is its own. */
+function notify(
+  listeners: ReadonlySet<(headPosition: number) => void>,
+  headPosition: number,
+  logger: Logger | undefined,
+): void {
+  for (const listener of listeners) {
+    try {
+      listener(headPosition);
+    } catch (error) {
+      logger?.error({ error }, 'a listener of the decision log failed');
+    }
+  }
+}
