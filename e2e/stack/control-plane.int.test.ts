@@ -134,6 +134,19 @@ describe('a control plane', { timeout: 60_000 }, () => {
     await expect(cluster.kubectl([...asAccount, 'get', 'secrets'])).rejects.toThrow('forbidden');
   });
 
+  test('takes manifests by kubectl, and passes on why it refuses one', async () => {
+    const manifest = (name: string) =>
+      `{apiVersion: v1, kind: ConfigMap, metadata: {name: ${name}}, data: {a: b}}`;
+    await cluster.kubectl(['apply', '-f', '-'], manifest('from-kubectl'));
+    const stored = await cluster.request(
+      'GET',
+      '/api/v1/namespaces/default/configmaps/from-kubectl',
+    );
+    expect(stored.data).toEqual({ a: 'b' });
+    const refused = cluster.kubectl(['apply', '-f', '-'], manifest('Not_A_Name'));
+    await expect(refused).rejects.toThrow('a lowercase RFC 1123 subdomain');
+  });
+
   test('writes each request to the audit log', async () => {
     await cluster
       .request('GET', '/api/v1/namespaces/default/configmaps/no-such', undefined, {
