@@ -70,3 +70,34 @@ export const busMessageBytesMax = busPayloadBytesMax + 1_024;
 export const agentSubscriptionsMax = 16;
 /** Longer than any user token lives. */
 export const revocationKeptMs = 30 * 24 * 3_600_000;
+
+/** The hub's own message bus server. */
+export const busReadyTimeoutMs = 15_000;
+export const busStopTimeoutMs = 5_000;
+export const busRestartBackoffMsMin = 100;
+export const busRestartBackoffMsMax = 5_000;
+export const busPingIntervalMs = 20_000;
+/** What the server holds for one connection that does not read. */
+export const busPendingBytesMax = 8 * 1024 * 1024;
+export const busStoreBytesMax = 4 * 1024 * 1024 * 1024;
+export const certificateCheckIntervalMs = 600_000;
+
+/** The HTTP API. */
+export const requestBodyBytesMax = 1024 * 1024;
+export const pageItemsMax = 500;
+/** Longest wait of a read for the position that it asks for. */
+export const readYourWritesTimeoutMs = 5_000;
+export const eventStreamsMax = 256;
+/** Entries that one event stream reads at once, and may be behind before it is cut. */
+export const eventStreamBatchMax = 100;
+export const eventStreamStallMs = 15_000;
+export const eventStreamKeepAliveMs = 15_000;
+export const readinessCheckTimeoutMs = 2_000;
+export const joinTokenLifetimeMs = 600_000;
+
+/** The read model. */
+export const readModelBatchEntriesMax = 500;
+export const readModelWaitersMax = 10_000;
+/** How often the log is looked at without a wake, for entries of other processes. */
+export const readModelPollIntervalMs = 1_000;
+export const readModelRetryMs = 1_000;

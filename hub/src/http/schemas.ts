@@ -1,0 +1,438 @@
+import { z } from '@hono/zod-openapi';
+import { pageItemsMax } from '../limits.ts';
+
+// What the API says and takes, as schemas: the OpenAPI document is made of them, and clients use their inferred types.
+// Times are ISO 8601 in UTC and always the hub's, but for those that say otherwise.
+
+const time = z.iso.datetime().openapi({ example: '2026-03-02T09:30:00.000Z' });
+const name = z.string().openapi({ example: 'checkout' });
+const commit = z.string().openapi({ description: 'A full Git commit id.' });
+const labels = z.record(z.string(), z.string());
+const count = z.int().nonnegative();
+
+const actorSchema = z.object({ kind: z.enum(['person', 'agent', 'hub']), name: z.string() });
+
+export const faultSchema = z.object({
+  path: z.string().openapi({ example: 'spec.stages[1].after[0]' }),
+  message: z.string(),
+});
+
+/** RFC 9457, with the catalogue's code, the remedy, and every fault at once. */
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string(),
+    detail: z.string(),
+    remedy: z.string(),
+    requestId: z.string(),
+    faults: z.array(faultSchema).optional(),
+    /** Of a refused command: which rule refused it. */
+    rule: z.string().optional(),
+  })
+  .openapi('Problem');
+export type ProblemDocument = z.infer<typeof problemSchema>;
+
+export const problemEntrySchema = z
+  .object({ code: z.string(), status: z.int(), meaning: z.string(), remedy: z.string() })
+  .openapi('ProblemEntry');
+
+/** One page; without `nextCursor` it is the last. */
+export const pageOf = <Item extends z.ZodType>(item: Item) =>
+  z.object({ items: z.array(item), nextCursor: z.string().optional() });
+export type Page<Item> = { items: Item[]; nextCursor?: string };
+
+export const pageQuery = {
+  limit: z.coerce.number().int().min(1).max(pageItemsMax).default(100),
+  cursor: z.string().optional(),
+};
+
+export const clusterStatusSchema = z.enum([
+  'pending',
+  'enrolled',
+  'connected',
+  'offline',
+  'quarantined',
+  'revoked',
+]);
+
+export const clusterSchema = z
+  .object({
+    id: z.string(),
+    name,
+    project: name,
+    /** Set at the hub; what stages select by. */
+    labels,
+    /** Sent by the agent; shown, never used to authorise or select. */
+    claims: labels,
+    status: clusterStatusSchema,
+    statusSince: time,
+    lastSeenAt: time.optional(),
+    agentVersion: z.string().optional(),
+    addedAt: time,
+    enrolledAt: time.optional(),
+    certificate: z.object({ serial: z.string(), expiresAt: time }).optional(),
+    joinTokenExpiresAt: time.optional(),
+  })
+  .openapi('Cluster');
+export type ClusterDocument = z.infer<typeof clusterSchema>;
+export const clusterPageSchema = pageOf(clusterSchema);
+
+export const addClusterSchema = z
+  .strictObject({ name, project: name.default('default'), labels: labels.default({}) })
+  .openapi('AddCluster');
+
+/** The join token is in this answer only: the hub keeps its hash. */
+export const joinSchema = z
+  .object({
+    cluster: clusterSchema,
+    joinToken: z.string(),
+    expiresAt: time,
+    /** YAML for `kubectl apply -f -` in the cluster that joins. */
+    installManifest: z.string(),
+    position: count,
+  })
+  .openapi('ClusterJoin');
+export type ClusterJoinDocument = z.infer<typeof joinSchema>;
+
+export const changeLabelsSchema = z.strictObject({ labels }).openapi('ChangeLabels');
+export const reasonSchema = z
+  .strictObject({ reason: z.string().min(1).max(1_000) })
+  .openapi('Reason');
+
+/** A change is in the log up to `position`: a read with `atPosition` shows it. */
+export const changeSchema = z
+  .object({ position: count, events: z.array(z.string()) })
+  .openapi('Change');
+export type ChangeDocument = z.infer<typeof changeSchema>;
+
+export const repositorySchema = z
+  .object({
+    name,
+    project: name,
+    url: z.string(),
+    branch: z.string(),
+    credentialsSecretName: z.string().optional(),
+    webhookSecretName: z.string().optional(),
+    pollIntervalMs: count,
+    head: commit.optional(),
+    headSeenAt: time.optional(),
+    /** Set while the repository cannot be read. */
+    failure: z.object({ message: z.string(), since: time }).optional(),
+  })
+  .openapi('Repository');
+export type RepositoryDocument = z.infer<typeof repositorySchema>;
+export const repositoryPageSchema = pageOf(repositorySchema);
+
+export const pipelineSchema = z
+  .object({
+    name,
+    project: name,
+    repository: name,
+    revision: count,
+    /** Checked, with every default filled in and every duration in milliseconds. */
+    definition: z.object({
+      name,
+      project: name,
+      repository: name,
+      include: z.array(z.string()),
+      exclude: z.array(z.string()),
+      stages: z.array(
+        z.looseObject({ name, after: z.array(name), path: z.string(), promote: z.string() }),
+      ),
+    }),
+  })
+  .openapi('Pipeline');
+export type PipelineDocument = z.infer<typeof pipelineSchema>;
+export const pipelinePageSchema = pageOf(pipelineSchema);
+
+export const resourceSchema = z
+  .looseObject({
+    apiVersion: z.literal('fairlead.dev/v1alpha1'),
+    kind: z.enum(['Repository', 'Pipeline']),
+    metadata: z.looseObject({ name }),
+    spec: z.looseObject({}),
+  })
+  .openapi('Resource');
+
+export const applyOutcomeSchema = z.object({
+  kind: z.enum(['Repository', 'Pipeline']),
+  name,
+  outcome: z.enum(['created', 'changed', 'unchanged']),
+});
+export const appliedSchema = z
+  .object({ resources: z.array(applyOutcomeSchema), position: count })
+  .openapi('Applied');
+export type AppliedDocument = z.infer<typeof appliedSchema>;
+
+export const releaseSchema = z
+  .object({
+    pipeline: name,
+    commit,
+    /** First-parent distance from the root: the order of releases. */
+    position: count,
+    subject: z.string(),
+    authorName: z.string(),
+    authorEmail: z.string(),
+    /** The commit's own date: shown, never compared. */
+    committedAt: time,
+    discoveredAt: time,
+    /** The branch does not contain it any more. */
+    orphaned: z.boolean(),
+    stages: z.array(
+      z.object({
+        stage: name,
+        state: z.enum(['requested', 'rolling-out', 'succeeded', 'failed', 'aborted', 'superseded']),
+        at: time,
+        /** It is what the stage has now. */
+        current: z.boolean(),
+      }),
+    ),
+  })
+  .openapi('Release');
+export type ReleaseDocument = z.infer<typeof releaseSchema>;
+export const releasePageSchema = pageOf(releaseSchema);
+
+export const healthSchema = z.enum([
+  'healthy',
+  'progressing',
+  'degraded',
+  'suspended',
+  'missing',
+  'unknown',
+]);
+
+export const targetCountsSchema = z.object({
+  total: count,
+  /** Settled and healthy with exactly what is assigned. */
+  healthy: count,
+  /** On the way: no report yet for what is assigned, or not done with it. */
+  progressing: count,
+  failing: count,
+  /** Their cluster is offline: what they said last may not be so any more. */
+  offline: count,
+});
+
+export const rolloutStateSchema = z.enum(['running', 'succeeded', 'failed', 'aborted']);
+
+export const rolloutSchema = z
+  .object({
+    id: z.string(),
+    pipeline: name,
+    stage: name,
+    release: commit,
+    kind: z.enum(['promotion', 'rollback', 'forced']),
+    generation: count,
+    state: rolloutStateSchema,
+    startedAt: time,
+    deadlineAt: time,
+    endedAt: time.optional(),
+    message: z.string().optional(),
+    batches: z.array(z.array(name)),
+    targets: z.array(
+      z.object({
+        cluster: name,
+        state: z.enum(['waiting', 'assigned', 'succeeded', 'failed']),
+        message: z.string().optional(),
+        at: time.optional(),
+      }),
+    ),
+  })
+  .openapi('Rollout');
+export type RolloutDocument = z.infer<typeof rolloutSchema>;
+export const rolloutPageSchema = pageOf(rolloutSchema);
+
+export const stageSchema = z
+  .object({
+    pipeline: name,
+    name,
+    after: z.array(name),
+    promote: z.enum(['automatic', 'manual']),
+    /** The release of the newest rollout, whatever its outcome. */
+    currentRelease: commit.optional(),
+    /** The newest one whose rollout succeeded. */
+    succeededRelease: commit.optional(),
+    succeededAt: time.optional(),
+    rollout: z
+      .object({ id: z.string(), release: commit, state: rolloutStateSchema, startedAt: time })
+      .optional(),
+    held: z.object({ reason: z.string(), automatic: z.boolean(), since: time }).optional(),
+    health: z.enum(['healthy', 'unhealthy', 'unknown']),
+    healthSince: time.optional(),
+    healthMessage: z.string(),
+    targets: targetCountsSchema,
+  })
+  .openapi('Stage');
+export type StageDocument = z.infer<typeof stageSchema>;
+export const stagePageSchema = pageOf(stageSchema);
+
+export const objectStatusSchema = z.object({
+  group: z.string(),
+  kind: z.string(),
+  namespace: z.string(),
+  name: z.string(),
+  health: healthSchema,
+  message: z.string(),
+});
+
+export const reportSchema = z.object({
+  generation: count,
+  commit,
+  phase: z.string(),
+  health: healthSchema,
+  message: z.string(),
+  terminal: z.boolean(),
+  receivedAt: time,
+  objectsTotal: count,
+  objectsHealthy: count,
+  /** Not healthy ones, worst first. */
+  objects: z.array(objectStatusSchema),
+  objectsTruncated: count,
+  pruneHeldObjects: count,
+  /** It speaks of exactly what is assigned now; otherwise it is history. */
+  current: z.boolean(),
+});
+
+export const targetSchema = z
+  .object({
+    pipeline: name,
+    stage: name,
+    cluster: name,
+    clusterId: z.string(),
+    clusterStatus: z.union([clusterStatusSchema, z.literal('removed')]),
+    clusterLastSeenAt: time.optional(),
+    disposition: z.enum(['run', 'orphan', 'delete']),
+    generation: count,
+    commit,
+    path: z.string(),
+    cause: z.string(),
+    assignedAt: time,
+    report: reportSchema.optional(),
+  })
+  .openapi('Target');
+export type TargetDocument = z.infer<typeof targetSchema>;
+export const targetPageSchema = pageOf(targetSchema);
+
+export const gateResultSchema = z.object({
+  gate: z.string(),
+  passed: z.boolean(),
+  detail: z.string(),
+  clearsAt: time.optional(),
+  evidence: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+});
+
+export const admissionSchema = z
+  .object({
+    position: count,
+    pipeline: name,
+    stage: name,
+    release: commit,
+    rolloutId: z.string(),
+    definitionRevision: count,
+    at: time,
+    actor: actorSchema,
+    gates: z.array(gateResultSchema),
+  })
+  .openapi('Admission');
+export type AdmissionDocument = z.infer<typeof admissionSchema>;
+export const admissionPageSchema = pageOf(admissionSchema);
+
+/** A release: a full commit id, or its first 7 or more digits where they name one release only. */
+const releaseReference = z
+  .string()
+  .regex(/^[0-9a-f]{7,64}$/, 'must be a commit id, or its first 7 or more lower-case hex digits');
+
+export const promoteSchema = z
+  .strictObject({ release: releaseReference.optional(), force: z.boolean().default(false) })
+  .openapi('Promote');
+export const rollbackSchema = z
+  .strictObject({ release: releaseReference.optional(), reason: z.string().min(1).max(1_000) })
+  .openapi('Rollback');
+export const confirmPruneSchema = z
+  .strictObject({ cluster: name, generation: z.int().positive() })
+  .openapi('ConfirmPrune');
+export const optionalReasonSchema = z
+  .strictObject({ reason: z.string().max(1_000).default('') })
+  .openapi('OptionalReason');
+export const releaseQuerySchema = releaseReference.optional();
+
+export const explanationSchema = z
+  .looseObject({
+    pipeline: name,
+    stage: name,
+    release: commit.optional(),
+    /** In one sentence: what happens, or what it waits for. */
+    summary: z.string(),
+    gates: z.array(gateResultSchema),
+  })
+  .openapi('Explanation');
+export type ExplanationDocument = z.infer<typeof explanationSchema>;
+
+export const clusterSummarySchema = z.object({
+  name,
+  status: clusterStatusSchema,
+  statusSince: time,
+  lastSeenAt: time.optional(),
+  /** How long nobody heard of it; only where it is offline. */
+  offlineForMs: count.optional(),
+  agentVersion: z.string().optional(),
+  targets: targetCountsSchema,
+});
+
+export const pipelineSummarySchema = z.object({
+  name,
+  repository: name,
+  newestRelease: commit.optional(),
+  stages: z.array(stageSchema),
+});
+
+export const statusSchema = z
+  .object({
+    at: time,
+    /** Of the decision log: everything here is from it or newer. */
+    position: count,
+    clusterTotals: z.record(z.string(), count),
+    clusters: pageOf(clusterSummarySchema),
+    pipelines: pageOf(pipelineSummarySchema),
+  })
+  .openapi('Status');
+export type StatusDocument = z.infer<typeof statusSchema>;
+
+export const auditEntrySchema = z
+  .object({
+    position: count,
+    at: time,
+    stream: z.string(),
+    type: z.string(),
+    actor: actorSchema,
+    pipeline: z.string().optional(),
+    stage: z.string().optional(),
+    cluster: z.string().optional(),
+    commit: z.string().optional(),
+    hash: z.string(),
+    /** As recorded. */
+    event: z.looseObject({ type: z.string() }),
+  })
+  .openapi('AuditEntry');
+export type AuditEntryDocument = z.infer<typeof auditEntrySchema>;
+export const auditPageSchema = pageOf(auditEntrySchema);
+
+export const verificationSchema = z
+  .object({
+    valid: z.boolean(),
+    /** The last entry that was checked, or the first that does not fit. */
+    position: count,
+    hash: z.string().optional(),
+    reason: z.string().optional(),
+  })
+  .openapi('Verification');
+export type VerificationDocument = z.infer<typeof verificationSchema>;
+
+export const readinessSchema = z
+  .object({
+    ready: z.boolean(),
+    checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })),
+  })
+  .openapi('Readiness');
+export type ReadinessDocument = z.infer<typeof readinessSchema>;
