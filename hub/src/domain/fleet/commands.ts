@@ -37,7 +37,13 @@ export type ClusterCommand =
       agentVersion: string;
       at: Instant;
     }
-  | { type: 'record-connected'; instanceId: string; agentVersion: string }
+  | {
+      type: 'record-connected';
+      instanceId: string;
+      agentVersion: string;
+      /** Of the certificate that the agent showed: its first use ends the one before. */
+      serial?: string;
+    }
   | { type: 'record-offline'; lastSeenAt: Instant }
   | { type: 'quarantine'; instanceIds: readonly string[] }
   | { type: 'revoke'; reason: string }

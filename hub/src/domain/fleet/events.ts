@@ -30,9 +30,11 @@ export type ClusterEvent =
       natsPublicKey: string;
       certificate: CertificateRecord;
       agentVersion: string;
+      /** Of the certificate that asked for it. */
+      renewedSerial?: string;
     }
   | { type: 'EnrolmentRefused'; code: EnrolmentRefusal; address: string }
-  | { type: 'ClusterConnected'; instanceId: string; agentVersion: string }
+  | { type: 'ClusterConnected'; instanceId: string; agentVersion: string; serial?: string }
   | { type: 'ClusterOffline'; lastSeenAt: Instant }
   | { type: 'ClusterQuarantined'; instanceIds: readonly string[] }
   | { type: 'ClusterRevoked'; reason: string }
