@@ -1,0 +1,21 @@
+// What the agent remembers over a crash: accepted assignments, what each unit owns, the audit and report outboxes (one
+// SQLite file), and the Git objects and folders of the trees it was assigned. Imports the domain's types, `reconcile`'s
+// ports, `limits`, drizzle and better-sqlite3; nothing else of the agent knows that there is a database.
+export type { AuditRecord } from './audit-outbox.ts';
+export { clipText } from './clip-text.ts';
+export { collectGarbage } from './collect-garbage.ts';
+export type { TreeName } from './complete-trees.ts';
+export { JournalDamagedError, JournalError } from './database.ts';
+export {
+  type GitObject,
+  type GitObjectKind,
+  type GitTreeEntry,
+  hashGitObject,
+  isObjectId,
+  parseTree,
+} from './git-object.ts';
+export { type Journal, type JournalOptions, type OutboxStatus, openJournal } from './journal.ts';
+export { createObjectStore, type ObjectStore } from './object-store.ts';
+export type { ReportRecord } from './report-outbox.ts';
+export { createTreeFolders, type TreeFolders } from './tree-folders.ts';
+export { type TreeFile, type WalkedTree, type WalkFailure, walkTree } from './walk-tree.ts';

@@ -1,0 +1,176 @@
+import type { Clock, Random } from '@fairlead/shared/time';
+import type { AuditEntry, UnitReport } from '../domain/link/index.ts';
+import { auditOutboxRowsMax, outboxBytesMax } from '../limits.ts';
+import {
+  type AuditBody,
+  type AuditReadOptions,
+  type AuditRecord,
+  createAuditOutbox,
+  type JournalEventKind,
+  verifyAudit,
+} from './audit-outbox.ts';
+import { type CompleteTrees, createCompleteTrees } from './complete-trees.ts';
+import { type JournalDatabase, openDatabase } from './database.ts';
+import { readFact, writeFact } from './facts.ts';
+import { createReportOutbox, type ReportRecord, verifyReports } from './report-outbox.ts';
+import { createUnitJournal, type UnitJournal, verifyUnits } from './units.ts';
+import { walFault } from './wal.ts';
+
+export type OutboxStatus = {
+  readonly auditLength: number;
+  /** The last sequence that was given, waiting or not. */
+  readonly auditSequence: number;
+  readonly reportsPending: number;
+  readonly bytes: number;
+};
+
+/** Everything that the agent must still know after a crash. Calls are synchronous and on disk when they return. */
+export type Journal = UnitJournal &
+  CompleteTrees & {
+    /** Names the life of this journal's sequences. */
+    readonly agentEpoch: () => string;
+    readonly appendAudit: (entries: readonly AuditEntry[]) => void;
+    readonly readAudit: (options: AuditReadOptions) => AuditRecord[];
+    /**
+     * The hub has the events through a sequence, so they go. A watermark beyond what this journal gave shows that the
+     * disk went back in time; then the waiting events start a new life, because their sequences are taken.
+     */
+    readonly acknowledgeAudit: (agentEpoch: string, sequence: number) => void;
+    readonly putReport: (report: UnitReport) => void;
+    readonly pendingReports: (reportsMax: number) => ReportRecord[];
+    readonly markReportSent: (unit: string, sequence: number) => void;
+    readonly requeueReports: () => void;
+    readonly outboxStatus: () => OutboxStatus;
+    /** Calls the listener after each append to an outbox; the answer ends it. */
+    readonly onOutbox: (listener: () => void) => () => void;
+    readonly close: () => void;
+  } & Disposable;
+
+export type JournalOptions = {
+  readonly file: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits?: { readonly auditRowsMax: number; readonly outboxBytesMax: number };
+};
+
+/** Opens the journal. A damaged file is put aside and a fresh journal, with a new agent epoch, says so in its first event. */
+export function openJournal(options: JournalOptions): Journal {
+  const { file, clock, random } = options;
+  const limits = options.limits ?? { auditRowsMax: auditOutboxRowsMax, outboxBytesMax };
+  const damagedLog = walFault(file);
+  const database = openDatabase(file, clock.now(), verifyAll);
+  const audit = createAuditOutbox(database, { rowsMax: limits.auditRowsMax });
+  const reports = createReportOutbox(database);
+  const listeners = new Set<() => void>();
+  const notify = (): void => {
+    for (const listener of listeners) listener();
+  };
+
+  const journalEvent = (kind: JournalEventKind, message: string, details: object): AuditBody => ({
+    occurredAtMs: clock.now(),
+    unit: '',
+    generation: 0,
+    commit: '',
+    kind,
+    message,
+    details: JSON.stringify(details),
+  });
+  const restart = (event: AuditBody): void => {
+    database.raw.transaction(() => {
+      writeFact(database, 'agent_epoch', random.nextId());
+      audit.restart(event);
+    })();
+  };
+
+  const previous = readFact(database, 'agent_epoch');
+  if (database.quarantined !== undefined) {
+    const { file: aside, reason } = database.quarantined;
+    const message = `The journal was damaged and is kept as ${aside}; a fresh one begins.`;
+    restart(journalEvent('JournalReplaced', message, { reason }));
+  } else if (damagedLog !== undefined) {
+    const message = 'The journal lost its newest writes; the waiting events begin a new life.';
+    const details = { previous: previous ?? '', reason: damagedLog };
+    restart(journalEvent('JournalRestarted', message, details));
+  } else if (previous === undefined) {
+    restart(journalEvent('JournalStarted', 'A fresh journal begins.', {}));
+  }
+
+  /** Reports make room for audit events, because they can be made again. */
+  const makeRoom = (bytes: number): void => {
+    while (audit.bytesCount() + reports.bytesCount() + bytes > limits.outboxBytesMax) {
+      if (!reports.dropOldest()) return;
+    }
+  };
+  const bodyOf = (entry: AuditEntry): AuditBody => ({
+    occurredAtMs: clock.now(),
+    unit: entry.unit,
+    generation: entry.generation,
+    commit: entry.commit,
+    kind: entry.kind,
+    message: entry.message,
+    ...(entry.object === undefined ? {} : { object: entry.object }),
+    details: JSON.stringify(entry.details ?? {}),
+  });
+
+  const journal: Omit<Journal, typeof Symbol.dispose> = {
+    ...createUnitJournal(database),
+    ...createCompleteTrees(database),
+    agentEpoch: () => readFact(database, 'agent_epoch') ?? '',
+
+    appendAudit: (entries) => {
+      if (entries.length === 0) return;
+      const bodies = entries.map(bodyOf);
+      makeRoom(Buffer.byteLength(JSON.stringify(bodies)));
+      const room = (): number => limits.outboxBytesMax - audit.bytesCount() - reports.bytesCount();
+      audit.append(bodies, room);
+      notify();
+    },
+    readAudit: audit.read,
+    acknowledgeAudit: (agentEpoch, sequence) => {
+      const current = readFact(database, 'agent_epoch');
+      if (agentEpoch !== current) return;
+      if (sequence <= audit.lastSequence()) {
+        audit.removeThrough(sequence);
+        return;
+      }
+      const message = 'The hub has more audit events of this journal than the journal itself.';
+      const details = { previous: current, hub: sequence, journal: audit.lastSequence() };
+      restart(journalEvent('JournalRestarted', message, details));
+      notify();
+    },
+
+    putReport: (report) => {
+      reports.put(report, clock.now());
+      makeRoom(0);
+      notify();
+    },
+    pendingReports: reports.pending,
+    markReportSent: reports.markSent,
+    requeueReports: () => {
+      reports.requeueAll();
+      notify();
+    },
+
+    outboxStatus: () => ({
+      auditLength: audit.rowsCount(),
+      auditSequence: audit.lastSequence(),
+      reportsPending: reports.pendingCount(),
+      bytes: audit.bytesCount() + reports.bytesCount(),
+    }),
+    onOutbox: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close: () => database.raw.close(),
+  };
+  return { ...journal, [Symbol.dispose]: journal.close };
+}
+
+function verifyAll(database: JournalDatabase): void {
+  for (const name of ['agent_epoch', 'accepted_epoch', 'report_sequence'] as const) {
+    readFact(database, name);
+  }
+  verifyUnits(database);
+  verifyAudit(database);
+  verifyReports(database);
+}

@@ -1,0 +1,170 @@
+import {
+  mkdir,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
+import { err, ok, type Result } from '@fairlead/shared/result';
+import type { Clock, Random } from '@fairlead/shared/time';
+import { treeFoldersMax } from '../limits.ts';
+import type { ObjectStore } from './object-store.ts';
+import { type TreeFile, type WalkFailure, walkTree } from './walk-tree.ts';
+
+export type TreeFolders = {
+  /**
+   * Gives a folder that holds the content of `root` at `commit`, written from verified objects. It is named by the id of
+   * its tree, so equal content is written once.
+   */
+  readonly materialise: (commit: string, root: string) => Promise<Result<string, WalkFailure>>;
+  /** Removes the least recently used folders above the limit. */
+  readonly prune: (foldersMax?: number) => Promise<void>;
+};
+
+export type TreeFoldersDependencies = {
+  readonly directory: string;
+  readonly objects: Pick<ObjectStore, 'read'>;
+  readonly clock: Clock;
+  readonly random: Random;
+};
+
+const temporaryPrefix = 'part-';
+
+export function createTreeFolders(dependencies: TreeFoldersDependencies): TreeFolders {
+  const { directory, objects, clock, random } = dependencies;
+  const underWay = new Map<string, Promise<Result<string, WalkFailure>>>();
+  const known = new Map<string, string>();
+  let cleared: Promise<void> | undefined;
+
+  // Folders of an earlier process may be torn by a power cut, and a part of a tree must never be rendered.
+  const clear = async (): Promise<void> => {
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  };
+
+  const touch = async (folder: string): Promise<boolean> => {
+    const now = new Date(clock.now());
+    return utimes(folder, now, now).then(
+      () => true,
+      () => false,
+    );
+  };
+
+  const write = async (commit: string, root: string): Promise<Result<string, WalkFailure>> => {
+    cleared ??= clear();
+    await cleared;
+    const walked = await walkTree(objects.read, commit, root);
+    if (!walked.ok) return walked;
+    const folder = join(directory, walked.value.treeId);
+    if (await touch(folder)) return ok(folder);
+    const temporary = join(directory, temporaryPrefix + random.nextId());
+    try {
+      const written = await writeFiles(temporary, walked.value.files, objects.read);
+      if (!written.ok) return written;
+      await touch(temporary);
+      await rename(temporary, folder).catch((error: NodeJS.ErrnoException) => {
+        // Another assignment with the same tree was first.
+        if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+      });
+      return ok(folder);
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+  };
+
+  return {
+    materialise: async (commit, root) => {
+      const key = `${commit}:${root}`;
+      const remembered = known.get(key);
+      if (remembered !== undefined && (await touch(remembered))) return ok(remembered);
+      known.delete(key);
+      const running = underWay.get(key) ?? write(commit, root);
+      underWay.set(key, running);
+      try {
+        const result = await running;
+        if (result.ok) {
+          if (known.size >= treeFoldersMax) known.clear();
+          known.set(key, result.value);
+        }
+        return result;
+      } finally {
+        underWay.delete(key);
+      }
+    },
+
+    prune: async (foldersMax = treeFoldersMax) => {
+      const folders: { name: string; usedAtMs: number }[] = [];
+      for (const name of await readdir(directory).catch(() => [])) {
+        if (name.startsWith(temporaryPrefix)) continue;
+        const status = await stat(join(directory, name)).catch(() => undefined);
+        if (status !== undefined) folders.push({ name, usedAtMs: status.mtimeMs });
+      }
+      folders.sort((left, right) => right.usedAtMs - left.usedAtMs);
+      for (const { name } of folders.slice(foldersMax)) {
+        // Renamed first, so that nobody sees a folder that is half removed.
+        const temporary = join(directory, temporaryPrefix + random.nextId());
+        await rename(join(directory, name), temporary);
+        await rm(temporary, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+async function writeFiles(
+  folder: string,
+  files: readonly TreeFile[],
+  read: ObjectStore['read'],
+): Promise<Result<void, WalkFailure>> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const links: { path: string; target: string }[] = [];
+  const made = new Set<string>(['.']);
+  for (const file of files) {
+    const blob = await read(file.id);
+    if (blob === undefined) return err({ kind: 'missing', message: `${file.path} is not here` });
+    if (file.mode === 'symlink') {
+      const target = blob.data.toString('utf8');
+      const fault = linkFault(file.path, target);
+      if (fault !== undefined) return err({ kind: 'refused', message: fault });
+      links.push({ path: file.path, target });
+      continue;
+    }
+    const parent = posix.dirname(file.path);
+    if (!made.has(parent)) await mkdir(join(folder, parent), { recursive: true, mode: 0o700 });
+    made.add(parent);
+    const mode = file.mode === 'executable' ? 0o700 : 0o600;
+    await writeFile(join(folder, file.path), blob.data, { mode, flag: 'wx' });
+  }
+  // Links come last, so that no file is ever written through one.
+  for (const { path, target } of links) {
+    await mkdir(dirname(join(folder, path)), { recursive: true, mode: 0o700 });
+    await symlink(target, join(folder, path));
+  }
+  const top = await realpath(folder);
+  for (const { path, target } of links) {
+    // A chain of links may leave although each one looks harmless, so the end of the chain decides.
+    const end = await realpath(join(folder, path)).catch(() => undefined);
+    if (end === undefined || (end !== top && !end.startsWith(`${top}/`))) {
+      return err({
+        kind: 'refused',
+        message: `${path} is a link to ${JSON.stringify(target)}, which is not inside the tree`,
+      });
+    }
+  }
+  return ok(undefined);
+}
+
+function linkFault(path: string, target: string): string | undefined {
+  const end = posix.normalize(posix.join(posix.dirname(path), target));
+  if (target === '' || target.includes('\0') || posix.isAbsolute(target)) {
+    return `${path} is a link to ${JSON.stringify(target)}, which is not a relative path`;
+  }
+  if (end === '..' || end.startsWith('../')) {
+    return `${path} is a link to ${JSON.stringify(target)}, which is outside the tree`;
+  }
+  return undefined;
+}
