@@ -1,0 +1,55 @@
+import { groupOf, type KubernetesObject } from '@fairlead/shared/manifest';
+import { daemonSetHealth, deploymentHealth, replicaSetHealth, statefulSetHealth } from './apps.ts';
+import { horizontalPodAutoscalerHealth } from './autoscaling.ts';
+import { cronJobHealth, jobHealth } from './batch.ts';
+import {
+  namespaceHealth,
+  persistentVolumeClaimHealth,
+  replicationControllerHealth,
+  serviceHealth,
+} from './core.ts';
+import { apiServiceHealth, customResourceDefinitionHealth } from './extensions.ts';
+import { genericHealth } from './generic.ts';
+import { ingressHealth } from './networking.ts';
+import { podHealth } from './pod.ts';
+import { podDisruptionBudgetHealth } from './policy.ts';
+import { type ObjectHealth, progressing } from './state.ts';
+
+type Rule = (object: KubernetesObject) => ObjectHealth;
+
+/** `group/kind`; the core group is empty. Versions of a kind share a rule, because its meaning does not change. */
+const rules: Readonly<Record<string, Rule>> = {
+  '/Namespace': namespaceHealth,
+  '/PersistentVolumeClaim': persistentVolumeClaimHealth,
+  '/Pod': podHealth,
+  '/ReplicationController': replicationControllerHealth,
+  '/Service': serviceHealth,
+  'apiextensions.k8s.io/CustomResourceDefinition': customResourceDefinitionHealth,
+  'apiregistration.k8s.io/APIService': apiServiceHealth,
+  'apps/DaemonSet': daemonSetHealth,
+  'apps/Deployment': deploymentHealth,
+  'apps/ReplicaSet': replicaSetHealth,
+  'apps/StatefulSet': statefulSetHealth,
+  'autoscaling/HorizontalPodAutoscaler': horizontalPodAutoscalerHealth,
+  'batch/CronJob': cronJobHealth,
+  'batch/Job': jobHealth,
+  'extensions/Ingress': ingressHealth,
+  'networking.k8s.io/Ingress': ingressHealth,
+  'policy/PodDisruptionBudget': podDisruptionBudgetHealth,
+};
+
+export type HealthOptions = {
+  /** The kind has a status subresource, and its controller has not had the time to write it. */
+  readonly expectsStatus?: boolean;
+};
+
+/** The health of a live object. `Missing` is for the caller that finds none. */
+export function healthOf(object: KubernetesObject, options: HealthOptions = {}): ObjectHealth {
+  if (object.metadata.deletionTimestamp !== undefined) {
+    const finalizers = object.metadata.finalizers ?? [];
+    const holders = finalizers.length > 0 ? `; held by ${finalizers.join(', ')}` : '';
+    return progressing(`is being deleted${holders}`);
+  }
+  const rule = rules[`${groupOf(object.apiVersion)}/${object.kind}`];
+  return rule ? rule(object) : genericHealth(object, options.expectsStatus ?? false);
+}
