@@ -101,3 +101,44 @@ export const readModelWaitersMax = 10_000;
 /** How often the log is looked at without a wake, for entries of other processes. */
 export const readModelPollIntervalMs = 1_000;
 export const readModelRetryMs = 1_000;
+
+/** The hub's connection to the message bus. */
+export const busConnectTimeoutMs = 5_000;
+export const busRequestTimeoutMs = 4_000;
+export const busReconnectWaitMs = 250;
+export const busReconnectJitterMs = 500;
+/** How often the report stream is compared with what was read, to notice a lost store. */
+export const streamCheckIntervalMs = 10_000;
+export const streamDuplicateWindowMs = 120_000;
+export const auditStreamBytesMax = 1024 * 1024 * 1024;
+/** One cluster's audit messages that may wait; its agent keeps what does not fit. */
+export const auditStreamMessagesPerClusterMax = 10_000;
+export const auditBatchMessagesMax = 256;
+export const auditEventsPerAppendMax = 500;
+export const auditAckWaitMs = 30_000;
+export const auditDetailsBytesMax = 8_192;
+export const reportStreamBytesMax = 1024 * 1024 * 1024;
+export const reportStreamAgeMsMax = 7 * 24 * 3_600_000;
+export const reportStreamMessagesPerClusterMax = 20_000;
+export const reportBatchMessagesMax = 256;
+/** Unhealthy objects that one report lists. */
+export const reportObjectsMax = 50;
+/** Free text of an agent, each. */
+export const agentTextCharactersMax = 4_096;
+export const invalidMessagesLoggedPerMinuteMax = 20;
+
+// Commands.
+
+/** Folded states that are kept so that a command reads only what is new; the least recently used goes first. */
+export const foldedStreamsMax = 8_000;
+/** The same refusal of the same subject is recorded once in this time. */
+export const refusalCoalesceMs = 60_000;
+/** Different refusals recorded in that time; what comes beyond is refused all the same, but not recorded. */
+export const refusalsRecordedMax = 600;
+/** Text of one recorded refusal. */
+export const refusalDetailCharactersMax = 1_000;
+/** Agents' audit events that one append takes, with room for a gap before each. */
+export const agentAuditBatchMax = 400;
+/** Agents whose audit watermarks are kept in memory. */
+export const agentAuditStreamsMax = 8_000;
+export const accountPushTriesMax = 4;

@@ -1,0 +1,192 @@
+import type { CommitId, PipelineName } from '@fairlead/shared/ids';
+import type { Release } from '../domain/promotion/events.ts';
+import { discoveryCommitsMax, initialHistoryCommitsMax } from '../limits.ts';
+import { isGitError } from './git-error.ts';
+import type { Commit } from './object.ts';
+import { createPathFilter, type PathFilter } from './path-filter.ts';
+import type { Git } from './port.ts';
+import { changedPaths, readCommit } from './tree.ts';
+import { firstParentWalk } from './walk.ts';
+
+export type PipelineToDiscover = {
+  readonly name: PipelineName;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  /** Its releases so far, also those that a force-push dropped. */
+  readonly known: readonly CommitId[];
+};
+
+export type DiscoverRequest = {
+  readonly git: Pick<Git, 'readObject' | 'countFirstParents' | 'unreachableFrom'>;
+  readonly directory: string;
+  /** What `fetchMirror` returned. */
+  readonly head: CommitId;
+  /** The head of the last recorded discovery; none at the first. */
+  readonly previousHead?: CommitId;
+  readonly pipelines: readonly PipelineToDiscover[];
+};
+
+export type PipelineDiscovery = {
+  readonly name: PipelineName;
+  /** New ones, oldest first. */
+  readonly releases: readonly Release[];
+  /** Of the known and the new ones those that the branch contains: known first, then as in `releases`. */
+  readonly onBranch: readonly CommitId[];
+};
+
+export type Discovery = {
+  readonly head: CommitId;
+  /** How the branch got from the previous head to this one; `forced` when it dropped commits. */
+  readonly move: 'first' | 'none' | 'forward' | 'forced';
+  readonly pipelines: readonly PipelineDiscovery[];
+};
+
+type Search = {
+  readonly pipeline: PipelineToDiscover;
+  readonly known: ReadonlySet<CommitId>;
+  readonly filter: PathFilter;
+  readonly found: Release[];
+};
+
+/**
+ * Finds every pipeline's new releases in one walk of the first-parent line, each commit read once for all pipelines.
+ * Only positions count, never dates. Commits since the previous head are all examined; a pipeline without releases gets
+ * the newest one of the last 500 commits as its first.
+ */
+export async function discover(request: DiscoverRequest): Promise<Discovery> {
+  const { git, directory, head, previousHead } = request;
+  const headPosition = await git.countFirstParents(directory, head);
+  const examinedTo = await lastExaminedPosition(request, headPosition);
+  const searches: Search[] = request.pipelines.map((pipeline) => ({
+    pipeline,
+    known: new Set(pipeline.known),
+    filter: createPathFilter(pipeline.include, pipeline.exclude),
+    found: [],
+  }));
+  await search(request, { headPosition, examinedTo, searches });
+
+  const asked = new Set([
+    ...request.pipelines.flatMap(({ known }) => known),
+    ...(previousHead ? [previousHead] : []),
+  ]);
+  const gone = await git.unreachableFrom(directory, head, [...asked]);
+  return {
+    head,
+    move: moveOf(head, previousHead, gone),
+    pipelines: searches.map(({ pipeline, found }) => ({
+      name: pipeline.name,
+      releases: found.toReversed(),
+      onBranch: [
+        ...pipeline.known.filter((commit) => !gone.has(commit)),
+        ...found.toReversed().map(({ commit }) => commit),
+      ],
+    })),
+  };
+}
+
+function moveOf(
+  head: CommitId,
+  previousHead: CommitId | undefined,
+  gone: ReadonlySet<CommitId>,
+): Discovery['move'] {
+  if (previousHead === undefined) return 'first';
+  if (previousHead === head) return 'none';
+  return gone.has(previousHead) ? 'forced' : 'forward';
+}
+
+async function search(
+  { git, directory, head }: DiscoverRequest,
+  {
+    headPosition,
+    examinedTo,
+    searches,
+  }: { headPosition: number; examinedTo: number; searches: readonly Search[] },
+): Promise<void> {
+  let position = headPosition;
+  const limit = Math.max(initialHistoryCommitsMax, headPosition - examinedTo);
+  for await (const commit of firstParentWalk(git, directory, { from: head, limit })) {
+    const isNew = position > examinedTo;
+    const isRecent = headPosition - position < initialHistoryCommitsMax;
+    const open = searches.filter(
+      ({ known, found }) => isNew || (isRecent && known.size === 0 && found.length === 0),
+    );
+    if (open.length === 0) return;
+    const paths = await changedPaths(git, directory, commit);
+    for (const { known, filter, found } of open) {
+      if (!known.has(commit.id) && paths.some(filter)) found.push(releaseOf(commit, position));
+    }
+    position--;
+  }
+}
+
+const releaseOf = (commit: Commit, position: number): Release => ({
+  commit: commit.id,
+  position,
+  subject: commit.subject,
+  authorName: commit.authorName,
+  authorEmail: commit.authorEmail,
+  committedAt: commit.committedAt,
+});
+
+/**
+ * The position up to which the line was examined before: that of the newest commit that the lines of both heads share.
+ * Without a previous head nothing is new, and only first releases are looked for.
+ */
+async function lastExaminedPosition(
+  request: DiscoverRequest,
+  headPosition: number,
+): Promise<number> {
+  const { git, directory, head, previousHead } = request;
+  if (previousHead === undefined || previousHead === head) return headPosition;
+  const oldest = Math.max(0, headPosition - discoveryCommitsMax);
+  if (!(await holds(git, directory, previousHead))) {
+    return lastKnownPosition(request, headPosition, oldest);
+  }
+  const current = { id: head as CommitId | undefined, position: headPosition };
+  const previous = {
+    id: previousHead as CommitId | undefined,
+    position: await git.countFirstParents(directory, previousHead),
+  };
+  const stepDown = async (line: { id: CommitId | undefined; position: number }) => {
+    line.id = line.id && (await readCommit(git, directory, line.id)).parents[0];
+    line.position--;
+  };
+  // A commit has one position on every first-parent line that it is on, so the lines can meet only at equal positions.
+  while (current.position > oldest && current.id !== previous.id) {
+    const higher = current.position >= previous.position;
+    if (previous.position >= current.position) await stepDown(previous);
+    if (higher) await stepDown(current);
+  }
+  return current.position;
+}
+
+/** A mirror that was made anew does not hold what a force-push dropped before. */
+async function holds(
+  git: DiscoverRequest['git'],
+  directory: string,
+  commit: CommitId,
+): Promise<boolean> {
+  try {
+    await readCommit(git, directory, commit);
+    return true;
+  } catch (error) {
+    if (isGitError(error, 'object_not_found')) return false;
+    throw error;
+  }
+}
+
+/** The newest known release on the line: all pipelines were examined up to it together. */
+async function lastKnownPosition(
+  { git, directory, head, pipelines }: DiscoverRequest,
+  headPosition: number,
+  oldest: number,
+): Promise<number> {
+  const known = new Set(pipelines.flatMap((pipeline) => pipeline.known));
+  let position = headPosition;
+  const limit = headPosition - oldest;
+  for await (const commit of firstParentWalk(git, directory, { from: head, limit })) {
+    if (known.has(commit.id)) return position;
+    position--;
+  }
+  return headPosition;
+}

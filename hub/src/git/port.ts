@@ -1,0 +1,49 @@
+import type { Secret } from '@fairlead/shared/config';
+import type { CommitId } from '@fairlead/shared/ids';
+
+export type GitCredentials =
+  | { readonly kind: 'basic'; readonly username: string; readonly password: Secret }
+  | { readonly kind: 'token'; readonly token: Secret }
+  /** `knownHosts` has the form of OpenSSH's file: a host that is not in it is refused. */
+  | { readonly kind: 'ssh-key'; readonly privateKey: Secret; readonly knownHosts: string };
+
+export type FetchRequest = {
+  readonly url: string;
+  readonly branch: string;
+  /** The bare mirror; made when it does not exist. */
+  readonly directory: string;
+  readonly credentials?: GitCredentials;
+  readonly signal?: AbortSignal;
+};
+
+export type GitObjectType = 'commit' | 'tree' | 'blob' | 'tag';
+export type GitObject = { readonly type: GitObjectType; readonly data: Uint8Array };
+
+/**
+ * What the hub needs of Git, over bare mirror directories. Two implementations pass one conformance suite. Everything
+ * else in this module is a function over `readObject`. All operations throw `GitError`.
+ */
+export type Git = {
+  /**
+   * Brings the branch, without tags, into `refs/fairlead/branch/<branch>`, also after a force-push, and returns its head.
+   * Nothing that was fetched once is ever collected.
+   */
+  readonly fetchMirror: (request: FetchRequest) => Promise<{ readonly head: CommitId }>;
+  /** `object_not_found` when the mirror does not hold it, `limit_exceeded` above `bytesMax`. */
+  readonly readObject: (
+    directory: string,
+    objectId: string,
+    bytesMax?: number,
+  ) => Promise<GitObject>;
+  /** How many commits the first-parent line has from the root to `commit`, both included. */
+  readonly countFirstParents: (directory: string, commit: CommitId) => Promise<number>;
+  /** Those of `commits` that `head` does not contain; a commit that the mirror does not hold is one of them. */
+  readonly unreachableFrom: (
+    directory: string,
+    head: CommitId,
+    commits: readonly CommitId[],
+  ) => Promise<ReadonlySet<CommitId>>;
+  /** Keeps a commit fetchable under `refs/fairlead/releases/<commit>` when no branch contains it any more. */
+  readonly keepRef: (directory: string, commit: CommitId) => Promise<void>;
+  readonly close: () => Promise<void>;
+};
