@@ -84,3 +84,26 @@ export const reportIntervalMs = 5_000;
 export const reportObjectsMax = 50;
 export const reportMessageBytesMax = 4 * 1024;
 export const reportObjectMessageBytesMax = 1_024;
+
+// Kubernetes API.
+/** Requests that wait for an answer, watches apart. */
+export const apiRequestsInFlightMax = 24;
+export const apiRequestMsMax = 60_000;
+export const apiTriesMax = 6;
+export const apiBackoffMsMin = 100;
+export const apiBackoffMsMax = 10_000;
+/** One answer: a page of a list, or an object. */
+export const apiAnswerBytesMax = 64 * 1024 * 1024;
+export const apiListPageObjects = 500;
+/** Credentials are read again after this time, because a service account's token changes. */
+export const credentialsAgeMsMax = 30_000;
+/** What the server serves is read again for an unknown kind, but not more often than this. */
+export const discoveryAgeMsMin = 500;
+/** The server ends a watch after this time; it is taken up where it ended. */
+export const watchDurationSeconds = 600;
+/** The server sends a bookmark about each minute. */
+export const watchIdleMsMax = 150_000;
+export const watchBackoffMsMin = 100;
+export const watchBackoffMsMax = 10_000;
+/** One object: the API server itself refuses larger ones. */
+export const watchLineBytesMax = 8 * 1024 * 1024;

@@ -1,0 +1,169 @@
+import type { IncomingMessage } from 'node:http';
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KubeConfig } from '@kubernetes/client-node';
+import {
+  apiAnswerBytesMax,
+  apiBackoffMsMax,
+  apiBackoffMsMin,
+  apiRequestMsMax,
+  apiRequestsInFlightMax,
+  apiTriesMax,
+  credentialsAgeMsMax,
+} from '../limits.ts';
+import { errorOfStatus } from './error-of-status.ts';
+import { ClusterError } from './port.ts';
+
+export type ApiRequest = {
+  readonly method: 'GET' | 'PATCH' | 'DELETE';
+  /** With the query. */
+  readonly path: string;
+  readonly body?: string;
+  readonly contentType?: string;
+  readonly accept?: string;
+  readonly signal?: AbortSignal;
+};
+
+export type Connection = {
+  /** The answer's JSON. Retries what may be retried: every request of the agent is idempotent. */
+  readonly json: (request: ApiRequest) => Promise<unknown>;
+  /** An open answer of a watch; the caller reads it to its end and destroys it. */
+  readonly stream: (request: ApiRequest) => Promise<IncomingMessage>;
+  readonly close: () => void;
+};
+
+/** Uses the kubeconfig file, or without one the service account that Kubernetes mounts into the pod. */
+export function connect(kubeconfigPath: string | undefined): Connection {
+  const config = new KubeConfig();
+  if (kubeconfigPath) config.loadFromFile(kubeconfigPath);
+  else config.loadFromCluster();
+  const server = config.getCurrentCluster()?.server;
+  if (!server) throw new ClusterError('unavailable', 'the kubeconfig names no current cluster');
+  const { hostname, port, pathname } = new URL(server);
+  const prefix = pathname.replace(/\/$/, '');
+
+  const credentials = createCredentials(config);
+  const agents = {
+    json: new Agent({ keepAlive: true, maxSockets: apiRequestsInFlightMax, scheduling: 'fifo' }),
+    stream: new Agent({ keepAlive: true }),
+  };
+
+  const send = async (request: ApiRequest, agent: Agent): Promise<IncomingMessage> => {
+    const { headers, ...tls } = await credentials();
+    return new Promise((resolve, reject) => {
+      const sent = httpsRequest(
+        {
+          ...tls,
+          host: hostname.replace(/^\[|\]$/g, ''),
+          port: port || 443,
+          path: prefix + request.path,
+          method: request.method,
+          agent,
+          signal: request.signal,
+          headers: {
+            ...headers,
+            accept: request.accept ?? 'application/json',
+            'user-agent': 'fairlead-agent',
+            ...(request.body === undefined
+              ? {}
+              : {
+                  'content-type': request.contentType ?? 'application/json',
+                  'content-length': Buffer.byteLength(request.body),
+                }),
+          },
+        },
+        resolve,
+      );
+      sent.on('error', reject);
+      sent.setTimeout(apiRequestMsMax, () =>
+        sent.destroy(new Error(`no answer within ${apiRequestMsMax} ms`)),
+      );
+      sent.on('socket', (socket) => socket.setKeepAlive(true, 15_000));
+      sent.end(request.body);
+    });
+  };
+
+  const once = async (request: ApiRequest): Promise<Attempt> => {
+    let answer: IncomingMessage;
+    try {
+      answer = await send(request, agents.json);
+      const text = await readAll(answer);
+      const status = answer.statusCode ?? 0;
+      if (status < 300) return { value: text === '' ? undefined : JSON.parse(text) };
+      const error = errorOfStatus(status, text, request.path);
+      const again = status === 429 || status >= 500;
+      return { error, retryAfterMs: again ? retryAfterMs(answer) : undefined };
+    } catch (error) {
+      request.signal?.throwIfAborted();
+      const reason = error instanceof Error ? error.message : String(error);
+      return {
+        error: new ClusterError('unavailable', `${server} does not answer: ${reason}`, {
+          cause: error,
+        }),
+        retryAfterMs: 0,
+      };
+    }
+  };
+
+  return {
+    json: async (request) => {
+      let backoffMs = apiBackoffMsMin;
+      for (let tries = 1; ; tries++) {
+        const attempt = await once(request);
+        if ('value' in attempt) return attempt.value;
+        if (attempt.retryAfterMs === undefined || tries === apiTriesMax) throw attempt.error;
+        const pauseMs = Math.max(attempt.retryAfterMs, backoffMs * (0.5 + Math.random()));
+        await sleep(Math.min(pauseMs, apiBackoffMsMax), undefined, { signal: request.signal });
+        backoffMs *= 2;
+      }
+    },
+    stream: async (request) => {
+      const answer = await send(request, agents.stream);
+      const status = answer.statusCode ?? 0;
+      if (status < 300) return answer;
+      throw errorOfStatus(status, await readAll(answer), request.path);
+    },
+    close: () => {
+      agents.json.destroy();
+      agents.stream.destroy();
+    },
+  };
+}
+
+type Attempt =
+  | { readonly value: unknown }
+  | { readonly error: ClusterError; readonly retryAfterMs: number | undefined };
+
+/** A service account's token changes while the agent runs, so credentials are read again after a while. */
+function createCredentials(config: KubeConfig): () => Promise<RequestOptions> {
+  let held: { readonly options: Promise<RequestOptions>; readonly readAt: number } | undefined;
+  return () => {
+    const now = performance.now();
+    if (!held || now - held.readAt > credentialsAgeMsMax) {
+      const options: RequestOptions = {};
+      held = { readAt: now, options: config.applyToHTTPSOptions(options).then(() => options) };
+      held.options.catch(() => {
+        held = undefined;
+      });
+    }
+    // The agent option is the connection's own.
+    return held.options.then(({ agent: _, ...options }) => options);
+  };
+}
+
+const retryAfterMs = (answer: IncomingMessage): number =>
+  Number(answer.headers['retry-after'] ?? 0) * 1_000 || 0;
+
+async function readAll(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer) {
+    bytes += chunk.length;
+    if (bytes > apiAnswerBytesMax) {
+      answer.destroy();
+      throw new Error(`an answer is larger than ${apiAnswerBytesMax} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? (chunks[0] as Buffer).toString() : Buffer.concat(chunks).toString();
+}

@@ -1,0 +1,93 @@
+import { discoveryAgeMsMin } from '../limits.ts';
+import type { Connection } from './connection.ts';
+import type { Resource } from './port.ts';
+
+type AggregatedDiscovery = {
+  items: {
+    metadata?: { name?: string };
+    versions: {
+      version: string;
+      resources?: {
+        resource: string;
+        responseKind?: { kind: string };
+        scope: 'Namespaced' | 'Cluster';
+        verbs: string[];
+      }[];
+    }[];
+  }[];
+};
+
+export type Discovery = {
+  readonly resourceOf: (
+    apiVersion: string,
+    kind: string,
+    signal?: AbortSignal,
+  ) => Promise<Resource | undefined>;
+  readonly watchable: (signal?: AbortSignal) => Promise<readonly Resource[]>;
+};
+
+const accept =
+  'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json';
+
+type Served = {
+  readonly byKind: ReadonlyMap<string, Resource>;
+  readonly watchable: readonly Resource[];
+  readonly readAt: number;
+};
+
+/** What the API server serves, read in two requests and read again when a kind is asked for that is not known. */
+export function createDiscovery(connection: Connection): Discovery {
+  let served: Promise<Served> | undefined;
+
+  const read = async (signal?: AbortSignal): Promise<Served> => {
+    const lists = (await Promise.all(
+      ['/api', '/apis'].map((path) => connection.json({ method: 'GET', path, accept, signal })),
+    )) as AggregatedDiscovery[];
+    const byKind = new Map<string, Resource>();
+    const watchable: Resource[] = [];
+    for (const group of lists.flatMap((list) => list.items)) {
+      const groupName = group.metadata?.name ?? '';
+      const seen = new Set<string>();
+      for (const { version, resources } of group.versions) {
+        for (const { resource, responseKind, scope, verbs } of resources ?? []) {
+          if (!responseKind?.kind) continue;
+          const found: Resource = {
+            apiVersion: groupName === '' ? version : `${groupName}/${version}`,
+            kind: responseKind.kind,
+            plural: resource,
+            namespaced: scope === 'Namespaced',
+          };
+          byKind.set(`${found.apiVersion}/${found.kind}`, found);
+          // Versions come in the server's order of preference.
+          if (!seen.has(found.kind) && verbs.includes('list') && verbs.includes('watch')) {
+            seen.add(found.kind);
+            watchable.push(found);
+          }
+        }
+      }
+    }
+    return { byKind, watchable, readAt: performance.now() };
+  };
+
+  const current = (ageMsMax: number, signal?: AbortSignal): Promise<Served> => {
+    const reading = (async () => {
+      const held = await served?.catch(() => undefined);
+      return held && performance.now() - held.readAt <= ageMsMax ? held : read(signal);
+    })();
+    served = reading;
+    reading.catch(() => {
+      if (served === reading) served = undefined;
+    });
+    return reading;
+  };
+
+  return {
+    resourceOf: async (apiVersion, kind, signal) => {
+      const key = `${apiVersion}/${kind}`;
+      const known = (await current(Number.POSITIVE_INFINITY, signal)).byKind.get(key);
+      // A kind may be new because its definition was applied a moment ago.
+      return known ?? (await current(discoveryAgeMsMin, signal)).byKind.get(key);
+    },
+    watchable: async (signal) => (await current(Number.POSITIVE_INFINITY, signal)).watchable,
+  };
+}

@@ -1,0 +1,20 @@
+// The agent's own cluster behind one port, `Cluster`: the Kubernetes API over HTTPS, and a cluster in memory with the same
+// behaviour for tests that need thousands of runs. Only here is @kubernetes/client-node imported, for credentials alone:
+// requests go over Node's HTTPS with keep-alive, because the agent must stay small and fast.
+export { createKubernetesCluster, type KubernetesOptions } from './kubernetes.ts';
+export {
+  type ApplyOptions,
+  addressOf,
+  addressOfKey,
+  type Cluster,
+  ClusterError,
+  type ClusterErrorCode,
+  type FieldConflict,
+  fieldManager,
+  type ListOptions,
+  type ObjectAddress,
+  type RemoveOptions,
+  type Resource,
+  type WatchEvent,
+  type WatchOptions,
+} from './port.ts';

@@ -1,0 +1,145 @@
+import type { KubernetesObject, ObjectKey } from '@fairlead/shared/manifest';
+
+/** How the API server serves a kind. */
+export type Resource = {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Lower-case plural, as in the path. */
+  readonly plural: string;
+  readonly namespaced: boolean;
+};
+
+/** An object's address at one served version. */
+export type ObjectAddress = {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Empty for a cluster-scoped object. */
+  readonly namespace: string;
+  readonly name: string;
+};
+
+export type ApplyOptions = {
+  /** Take fields that another manager owns; without it such a field is a `conflict`. */
+  readonly force: boolean;
+  /** Ask what would be, and change nothing. */
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+};
+
+export type RemoveOptions = {
+  /** Remove only the very object that was looked at; another one under the same name stays. */
+  readonly uid: string;
+  readonly propagation: 'Background' | 'Foreground' | 'Orphan';
+  readonly signal?: AbortSignal;
+};
+
+export type ListOptions = {
+  readonly labelSelector?: string;
+  /** Empty or absent: all namespaces. */
+  readonly namespace?: string;
+  readonly signal?: AbortSignal;
+};
+
+export type WatchOptions = {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly labelSelector?: string;
+  readonly namespace?: string;
+  /** Ends the watch. */
+  readonly signal: AbortSignal;
+};
+
+/**
+ * A watch begins with `listing`, one `present` an object and `listed`, and may begin anew at any time: what was not
+ * `present` since the last `listing` is gone at `listed`. Between lists come `changed` and `gone`. `gone` is also said of
+ * an object that no longer matches the selector; it carries the object's last state.
+ */
+export type WatchEvent =
+  | { readonly type: 'listing' }
+  | { readonly type: 'present'; readonly object: KubernetesObject }
+  | { readonly type: 'listed' }
+  | { readonly type: 'changed'; readonly object: KubernetesObject }
+  | { readonly type: 'gone'; readonly object: KubernetesObject };
+
+export type FieldConflict = { readonly manager: string; readonly field: string };
+
+export type ClusterErrorCode =
+  /** Fields belong to other managers; `conflicts` names them. */
+  | 'conflict'
+  /** The uid or version that was asked for is no longer there. */
+  | 'precondition_failed'
+  | 'forbidden'
+  /** The API server refuses the object: schema, admission, immutable field, quota. */
+  | 'invalid'
+  /** Neither the object nor, for `unknown_kind`, its kind is served. */
+  | 'not_found'
+  | 'unknown_kind'
+  /** The API server could not be reached or kept asking to wait; trying later may help. */
+  | 'unavailable';
+
+export class ClusterError extends Error {
+  override name = 'ClusterError';
+  readonly code: ClusterErrorCode;
+  readonly status: number;
+  readonly conflicts: readonly FieldConflict[];
+  constructor(
+    code: ClusterErrorCode,
+    message: string,
+    options: { status?: number; conflicts?: readonly FieldConflict[]; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.status = options.status ?? 0;
+    this.conflicts = options.conflicts ?? [];
+  }
+}
+
+/** The field manager of every write, and the name in `managedFields`. */
+export const fieldManager = 'fairlead';
+
+/** What the agent needs of its cluster. Every call throws `ClusterError`; waits, retries and answers are bounded. */
+export type Cluster = {
+  /** `undefined` when the kind is not served, after looking again if it was not known before. */
+  readonly resourceOf: (
+    apiVersion: string,
+    kind: string,
+    signal?: AbortSignal,
+  ) => Promise<Resource | undefined>;
+  /** Every kind that can be listed and watched, at its preferred version. */
+  readonly resources: (signal?: AbortSignal) => Promise<readonly Resource[]>;
+  /** Server-side apply by `fieldManager`; returns the object as it now is. */
+  readonly apply: (object: KubernetesObject, options: ApplyOptions) => Promise<KubernetesObject>;
+  /** Server-side apply of the status subresource only. */
+  readonly applyStatus: (
+    object: KubernetesObject,
+    options: ApplyOptions,
+  ) => Promise<KubernetesObject>;
+  readonly get: (
+    address: ObjectAddress,
+    signal?: AbortSignal,
+  ) => Promise<KubernetesObject | undefined>;
+  readonly list: (
+    apiVersion: string,
+    kind: string,
+    options?: ListOptions,
+  ) => Promise<readonly KubernetesObject[]>;
+  /** Says whether something was there to remove; `precondition_failed` when the name holds another uid now. */
+  readonly remove: (address: ObjectAddress, options: RemoveOptions) => Promise<boolean>;
+  /** Goes on until the signal is aborted, through lost connections and restarts of the API server. */
+  readonly watch: (options: WatchOptions, onEvent: (event: WatchEvent) => void) => void;
+  readonly close: () => Promise<void>;
+};
+
+export const addressOf = (object: KubernetesObject): ObjectAddress => ({
+  apiVersion: object.apiVersion,
+  kind: object.kind,
+  namespace: object.metadata.namespace ?? '',
+  name: object.metadata.name,
+});
+
+export const addressOfKey = (key: ObjectKey, apiVersion: string): ObjectAddress => ({
+  apiVersion,
+  kind: key.kind,
+  namespace: key.namespace,
+  name: key.name,
+});
