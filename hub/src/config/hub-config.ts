@@ -24,7 +24,12 @@ const list = (fallback: string, describe: string) =>
   z
     .string()
     .default(fallback)
-    .transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== ''))
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
     .describe(describe);
 
 const schema = z.object({

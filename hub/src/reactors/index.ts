@@ -3,3 +3,9 @@
 export { createFleetReactor, type FleetReactorOptions, type Presence } from './fleet.ts';
 export { createPromotionReactor, type PromotionReactorOptions } from './promotion.ts';
 export { createReactor, type Reactor, type ReactorOptions } from './reactor.ts';
+export {
+  createRepositoryReactor,
+  mirrorDirectory,
+  type RepositoryReactor,
+  type RepositoryReactorOptions,
+} from './repositories.ts';

@@ -1,0 +1,157 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CommitId, PipelineName, RepositoryName } from '@fairlead/shared/ids';
+import type { Logger } from '@fairlead/shared/log';
+import type { Clock, Random } from '@fairlead/shared/time';
+import type { CommandHandler } from '../commands/index.ts';
+import type { Actor } from '../decision-log/index.ts';
+import type { PipelineDefinition, RepositoryDefinition } from '../domain/pipeline/definition.ts';
+import {
+  createRepositoryPoller,
+  discover,
+  type Git,
+  type GitCredentials,
+  type PipelineDiscovery,
+  type PolledRepository,
+  type RepositoryPoller,
+} from '../git/index.ts';
+
+const actor: Actor = { kind: 'hub', name: 'repositories' };
+
+export type RepositoryReactorOptions = {
+  readonly git: Git;
+  readonly commands: CommandHandler;
+  /** Defined repositories, and whether the last look at them failed. */
+  readonly repositories: () => readonly (RepositoryDefinition & { readonly failing: boolean })[];
+  readonly pipelinesOf: (repository: RepositoryName) => readonly PipelineDefinition[];
+  readonly credentialsOf: (repository: RepositoryDefinition) => Promise<GitCredentials | undefined>;
+  readonly mirrorsDirectory: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  /** Called after each look, with whether it failed. */
+  readonly onPolled: (failed: boolean) => void;
+};
+
+export type RepositoryReactor = {
+  /** Takes up added, changed and removed repositories; call it after any change of them. */
+  readonly refresh: () => void;
+  /** A webhook or a changed pipeline: look soon. False for an unknown repository. */
+  readonly hint: (repository: RepositoryName) => boolean;
+  readonly ended: () => Promise<void>;
+};
+
+export const mirrorDirectory = (mirrorsDirectory: string, repository: RepositoryName): string =>
+  join(mirrorsDirectory, `${repository}.git`);
+
+/** Keeps every repository's mirror and releases up to date: one fetch and one walk a look, for all its pipelines. */
+export function createRepositoryReactor(options: RepositoryReactorOptions): RepositoryReactor {
+  const { git, commands, clock, random, signal, logger, onPolled } = options;
+
+  const poll = async ({ definition }: Polled, stop: AbortSignal): Promise<void> => {
+    const { name, url, branch } = definition;
+    const directory = mirrorDirectory(options.mirrorsDirectory, name);
+    await mkdir(options.mirrorsDirectory, { recursive: true });
+    const credentials = await options.credentialsOf(definition);
+    const { head } = await git.fetchMirror({ url, branch, directory, credentials, signal: stop });
+    const state = await commands.repositoryState(name);
+    const previous =
+      state.status === 'defined' && state.head?.branch === branch ? state.head.commit : undefined;
+
+    const pipelines = await Promise.all(
+      options.pipelinesOf(name).map(async ({ name: pipeline, include, exclude }) => ({
+        name: pipeline,
+        include,
+        exclude,
+        known: await knownReleases(commands, pipeline),
+      })),
+    );
+    const discovery = await discover({
+      git,
+      directory,
+      head,
+      previousHead: previous as CommitId | undefined,
+      pipelines,
+    });
+    for (const found of discovery.pipelines) await record(directory, head, found);
+    // Last, so that a crash before leads to the same discovery again rather than to a lost release.
+    if (discovery.move !== 'none') {
+      await commands.repository(
+        name,
+        { type: 'record-branch-moved', branch, commit: head, previous, kind: discovery.move },
+        actor,
+      );
+    }
+  };
+
+  const record = async (directory: string, head: CommitId, found: PipelineDiscovery) => {
+    // A release must stay fetchable when the branch drops it, so its ref comes before its record.
+    for (const { commit } of found.releases) await git.keepRef(directory, commit);
+    const { name, releases, onBranch } = found;
+    const outcome = await commands.pipeline(
+      name,
+      { type: 'record-branch', head, releases, onBranch },
+      actor,
+    );
+    if (!outcome.ok) {
+      logger.warn({ pipeline: name, rejection: outcome.error }, 'releases were not recorded');
+    }
+  };
+
+  const poller: RepositoryPoller<Polled> = createRepositoryPoller({
+    clock,
+    random,
+    signal,
+    failing: new Set(
+      options
+        .repositories()
+        .filter(({ failing }) => failing)
+        .map(({ name }) => name),
+    ),
+    poll: async (repository, stop) => {
+      try {
+        await poll(repository, stop);
+        onPolled(false);
+      } catch (error) {
+        if (!stop.aborted) {
+          onPolled(true);
+          logger.warn({ err: error, repository: repository.name }, 'a repository cannot be read');
+        }
+        throw error;
+      }
+    },
+    onFailing: async ({ name }, { error }) => {
+      const message = error instanceof Error ? error.message : String(error);
+      await commands.repository(name, { type: 'record-discovery-failure', message }, actor);
+    },
+    onRecovered: async ({ name }) => {
+      await commands.repository(name, { type: 'record-discovery-recovery' }, actor);
+    },
+    onError: (repository, error) =>
+      logger.error({ err: error, repository: repository.name }, 'a poll was not recorded'),
+  });
+
+  return {
+    refresh: () =>
+      poller.set(
+        options.repositories().map((definition) => ({
+          name: definition.name,
+          pollIntervalMs: definition.pollIntervalMs,
+          definition,
+        })),
+      ),
+    hint: poller.hint,
+    ended: poller.ended,
+  };
+}
+
+type Polled = PolledRepository & { readonly definition: RepositoryDefinition };
+
+async function knownReleases(
+  commands: CommandHandler,
+  pipeline: PipelineName,
+): Promise<readonly CommitId[]> {
+  const state = await commands.pipelineState(pipeline);
+  return state.status === 'undefined' ? [] : state.releases.map(({ commit }) => commit);
+}
