@@ -64,8 +64,6 @@ export function controllerManagerArguments(files: ControlPlaneFiles, kubeconfig:
     '--kube-api-qps=500',
     '--kube-api-burst=1000',
     ...syncs.map((controller) => `--concurrent-${controller}-syncs=20`),
-    // How soon a new node's not-ready taint goes at the latest, which every start waits for.
-    '--node-monitor-period=1s',
     // A busy machine, or a test that stops the API server, must not make the node unreachable.
     '--node-monitor-grace-period=1h',
   ];
