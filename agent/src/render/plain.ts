@@ -1,0 +1,62 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ok, type Result } from '@fairlead/shared/result';
+import { type RenderFailure, renderFailure } from './failure.ts';
+import type { ManifestText } from './objects.ts';
+
+export type PlainLimits = { readonly filesMax: number; readonly outputBytesMax: number };
+
+const manifestPattern = /\.(?:ya?ml|json)$/;
+const foreignPattern = /^(?:kustomization\.ya?ml|Kustomization|Chart\.yaml)$/;
+
+/**
+ * Every manifest below a folder, in the order of their paths. Names that begin with a dot belong to other tools and are
+ * passed over.
+ */
+export async function readPlain(
+  folder: string,
+  /** Of the folder in the repository, for messages. */
+  shownPath: string,
+  limits: PlainLimits,
+): Promise<Result<ManifestText[], RenderFailure>> {
+  const shown = (path: string): string => (shownPath === '' ? path : `${shownPath}/${path}`);
+  const sources: string[] = [];
+  const pending = [''];
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    for (const entry of await readdir(join(folder, path), { withFileTypes: true })) {
+      if (entry.name.startsWith('.')) continue;
+      const inner = path === '' ? entry.name : `${path}/${entry.name}`;
+      if (entry.isDirectory()) pending.push(inner);
+      else if (foreignPattern.test(entry.name)) {
+        return renderFailure(
+          'object_invalid',
+          `${shown(inner)}: a folder of plain manifests holds no ${entry.name}; let the stage's path name its folder`,
+        );
+      } else if (manifestPattern.test(entry.name)) sources.push(inner);
+    }
+    if (sources.length > limits.filesMax) {
+      return renderFailure(
+        'limit_exceeded',
+        `${shown('')} holds over ${limits.filesMax} manifest files`,
+      );
+    }
+  }
+  sources.sort();
+  const texts: ManifestText[] = [];
+  let bytes = 0;
+  for (const source of sources) {
+    const file = join(folder, source);
+    const status = await stat(file);
+    // A link to a folder would be a second way to the same manifests.
+    if (!status.isFile()) continue;
+    bytes += status.size;
+    if (bytes > limits.outputBytesMax) {
+      return renderFailure(
+        'limit_exceeded',
+        `${shown(source)}: over ${limits.outputBytesMax} bytes in all`,
+      );
+    }
+    texts.push({ source: shown(source), text: await readFile(file, 'utf8') });
+  }
+  return ok(texts);
+}
