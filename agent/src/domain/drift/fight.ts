@@ -1,0 +1,49 @@
+/** How often one object was repaired lately. Pure: the caller brings the time. */
+export type RepairHistory = {
+  /** When the repairs inside the window happened, in milliseconds, oldest first. */
+  readonly repairedAtMs: readonly number[];
+  /** How many delays in a row were imposed; 0 while the object is left in peace. */
+  readonly delays: number;
+};
+
+export type FightLimits = {
+  readonly windowMs: number;
+  readonly repairsMax: number;
+  readonly delayMsMin: number;
+  readonly delayMsMax: number;
+};
+
+export const peaceful: RepairHistory = { repairedAtMs: [], delays: 0 };
+
+/** When the next repair may happen: at once, or after a delay that doubles as long as the other side keeps writing. */
+export function nextRepair(
+  history: RepairHistory,
+  nowMs: number,
+  limits: FightLimits,
+): { readonly waitMs: number; readonly isFight: boolean } {
+  const recent = history.repairedAtMs.filter((at) => at > nowMs - limits.windowMs);
+  if (recent.length < limits.repairsMax && history.delays === 0)
+    return { waitMs: 0, isFight: false };
+  const last = history.repairedAtMs.at(-1) ?? nowMs;
+  const delayMs = Math.min(
+    limits.delayMsMin * 2 ** Math.max(0, history.delays - 1),
+    limits.delayMsMax,
+  );
+  return { waitMs: Math.max(0, last + delayMs - nowMs), isFight: true };
+}
+
+/** A quiet time longer than both the window and the delay in force ends a fight. */
+export function recordRepair(
+  history: RepairHistory,
+  nowMs: number,
+  limits: FightLimits,
+): RepairHistory {
+  const last = history.repairedAtMs.at(-1);
+  const delayMs = Math.min(limits.delayMsMin * 2 ** history.delays, limits.delayMsMax);
+  const quiet = last === undefined || nowMs - last > limits.windowMs + delayMs;
+  const before = quiet ? peaceful : history;
+  const repairedAtMs = [...before.repairedAtMs, nowMs].slice(-limits.repairsMax);
+  const recent = repairedAtMs.filter((at) => at > nowMs - limits.windowMs);
+  const fights = before.delays > 0 || recent.length >= limits.repairsMax;
+  return { repairedAtMs, delays: fights ? before.delays + 1 : 0 };
+}

@@ -1,0 +1,46 @@
+import type { KubernetesObject } from '@fairlead/shared/manifest';
+
+type Metadata = KubernetesObject['metadata'];
+
+const listed = (text: string | undefined): readonly string[] =>
+  (text ?? '').split(',').map((part) => part.trim());
+
+/** A person wants the object kept when its unit no longer renders it; Argo CD's, Flux's and Helm's words count too. */
+export function isPruneDisabled(metadata: Metadata): boolean {
+  const annotations = metadata.annotations ?? {};
+  const labels = metadata.labels ?? {};
+  const argo = listed(annotations['argocd.argoproj.io/sync-options']);
+  return (
+    annotations['fairlead.dev/prune'] === 'disabled' ||
+    argo.includes('Prune=false') ||
+    argo.includes('Delete=false') ||
+    (
+      annotations['kustomize.toolkit.fluxcd.io/prune'] ??
+      labels['kustomize.toolkit.fluxcd.io/prune']
+    )?.toLowerCase() === 'disabled' ||
+    annotations['helm.sh/resource-policy'] === 'keep'
+  );
+}
+
+/** A person wants the object left alone for now: it is not applied again and its drift is not repaired. */
+export function isReconcileDisabled(metadata: Metadata): boolean {
+  const annotations = metadata.annotations ?? {};
+  return (
+    annotations['fairlead.dev/reconcile'] === 'disabled' ||
+    annotations['kustomize.toolkit.fluxcd.io/reconcile']?.toLowerCase() === 'disabled' ||
+    annotations['argocd.argoproj.io/skip-reconcile'] === 'true'
+  );
+}
+
+const waveMax = 1_000_000;
+
+/** The declared wave, or `undefined`; one that is no whole number in the limits is a fault of the manifest. */
+export function declaredWave(metadata: Metadata): number | undefined | 'invalid' {
+  const annotations = metadata.annotations ?? {};
+  const text = annotations['fairlead.dev/wave'] ?? annotations['argocd.argoproj.io/sync-wave'];
+  if (text === undefined) return undefined;
+  const wave = Number(text);
+  return text.trim() !== '' && Number.isInteger(wave) && Math.abs(wave) <= waveMax
+    ? wave
+    : 'invalid';
+}

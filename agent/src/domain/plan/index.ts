@@ -1,0 +1,25 @@
+// What a unit does to its cluster, decided before anything is done: ownership stamps, order, and what goes at the end.
+// Pure; imports `manifest`, `result` and `link` types only.
+export { isPruneDisabled, isReconcileDisabled } from './annotations.ts';
+export { comparePositions, type Position, phaseOf, positionOf } from './order.ts';
+export {
+  type Owner,
+  ownerAnnotation,
+  ownerText,
+  partOfLabel,
+  stamp,
+  unitOfOwner,
+} from './ownership.ts';
+export { planText } from './plan-text.ts';
+export {
+  type ApplyStep,
+  type Kept,
+  type LiveObject,
+  type Plan,
+  type PlanInput,
+  type PrunePlan,
+  type PrunePolicy,
+  plan,
+  planRemoval,
+  type Removal,
+} from './planner.ts';

@@ -1,0 +1,231 @@
+import { type KubernetesObject, objectKey } from '@fairlead/shared/manifest';
+import { expectOk } from '@fairlead/shared/result';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { UnitId } from '../link/index.ts';
+import {
+  isPruneDisabled,
+  type LiveObject,
+  ownerText,
+  type PrunePolicy,
+  plan,
+  planText,
+  positionOf,
+} from './index.ts';
+
+const owner = { unit: 'checkout/staging' as UnitId, applySetId: 'applyset-a-v1' };
+const policy: PrunePolicy = {
+  prune: true,
+  deletionBudget: { objectsMax: 10, percentMax: 30 },
+  confirmed: false,
+};
+
+const object = (
+  apiVersion: string,
+  kind: string,
+  name: string,
+  annotations?: Record<string, string>,
+): KubernetesObject => ({ apiVersion, kind, metadata: { name, namespace: 'shop', annotations } });
+
+const live = (source: KubernetesObject, change: Partial<LiveObject> = {}): LiveObject => ({
+  key: objectKey(source),
+  apiVersion: source.apiVersion,
+  uid: `uid-${source.metadata.name}`,
+  partOf: owner.applySetId,
+  owner: ownerText(owner.unit, objectKey(source)),
+  pruneDisabled: isPruneDisabled(source.metadata),
+  position: positionOf(source),
+  ...change,
+});
+
+const config = (name: string) => object('v1', 'ConfigMap', name);
+const planned = (desired: KubernetesObject[], existing: LiveObject[] = [], change = {}) =>
+  plan({ owner, desired, live: existing, policy: { ...policy, ...change } });
+const text = (...input: Parameters<typeof planned>) =>
+  planText(expectOk(planned(...input), 'plan'));
+
+describe('order', () => {
+  test('definitions come first, webhooks last, and a declared wave before the kind', () => {
+    const desired = [
+      object('admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration', 'guard'),
+      object('apps/v1', 'Deployment', 'web'),
+      object('batch/v1', 'Job', 'migrate', { 'argocd.argoproj.io/sync-wave': '-1' }),
+      object('v1', 'Service', 'web'),
+      object('example.com/v1', 'Widget', 'late', { 'fairlead.dev/wave': '2' }),
+      object('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'widgets.example.com'),
+      object('v1', 'Namespace', 'shop'),
+    ];
+    expect(text(desired)).toBe(
+      `wave first definitions, once the rest is applied
+  apply /Namespace/shop/shop
+  apply apiextensions.k8s.io/CustomResourceDefinition/shop/widgets.example.com
+wave -1 workloads, once the rest is defined
+  apply batch/Job/shop/migrate
+wave 0 configuration, once the rest is healthy
+  apply /Service/shop/web
+wave 0 workloads, once the rest is applied
+  apply apps/Deployment/shop/web
+wave 0 webhooks, once the rest is applied
+  apply admissionregistration.k8s.io/ValidatingWebhookConfiguration/shop/guard
+wave 2 workloads, once the rest is healthy
+  apply example.com/Widget/shop/late`,
+    );
+  });
+
+  test('every object carries its owner in its label and annotation', () => {
+    const { steps } = expectOk(planned([config('a')]), 'plan');
+    expect(steps[0]?.objects[0]?.metadata).toMatchObject({
+      labels: { 'applyset.kubernetes.io/part-of': 'applyset-a-v1' },
+      annotations: { 'fairlead.dev/owner': 'checkout/staging:/ConfigMap/shop/a' },
+    });
+  });
+
+  test('two objects of one identity are a fault', () => {
+    const twice = [
+      object('apps/v1', 'Deployment', 'web'),
+      object('apps/v1beta1', 'Deployment', 'web'),
+    ];
+    expect(planned(twice)).toMatchObject({
+      error: ['apps/Deployment/shop/web is rendered more than once'],
+    });
+  });
+
+  test('a wave that is no number is a fault', () => {
+    expect(planned([object('v1', 'Pod', 'a', { 'fairlead.dev/wave': 'first' })]).ok).toBe(false);
+  });
+});
+
+describe('prune', () => {
+  test('F04 F05: an empty render is a fault, so nothing is removed', () => {
+    expect(planned([], [live(config('old'))]).ok).toBe(false);
+  });
+
+  test('what is no longer rendered goes in reverse order', () => {
+    const old = [config('settings'), object('apps/v1', 'Deployment', 'old'), config('more')];
+    const existing = old.map((source) => live(source));
+    expect(text([config('keep')], existing)).toContain(
+      `prune
+  remove apps/Deployment/shop/old
+prune
+  remove /ConfigMap/shop/settings
+  remove /ConfigMap/shop/more`,
+    );
+  });
+
+  test.each([
+    ['another ApplySet owns it', { partOf: 'applyset-b-v1' }],
+    ['its owner annotation names another unit or object, so it is a copy', { owner: '' }],
+    [
+      'its owner annotation names another unit or object, so it is a copy',
+      { owner: ownerText(owner.unit, objectKey(config('original'))) },
+    ],
+    [
+      'its owner annotation names another unit or object, so it is a copy',
+      { owner: ownerText('checkout/production' as UnitId, objectKey(config('old'))) },
+    ],
+    ['an annotation disables its pruning', { pruneDisabled: true }],
+  ])('an object is kept when %s', (reason, change) => {
+    expect(text([config('a')], [live(config('old'), change)])).toContain(
+      `keep /ConfigMap/shop/old: ${reason}`,
+    );
+  });
+
+  test.each<Record<string, string>>([
+    { 'fairlead.dev/prune': 'disabled' },
+    { 'argocd.argoproj.io/sync-options': 'Validate=false,Prune=false' },
+    { 'kustomize.toolkit.fluxcd.io/prune': 'Disabled' },
+    { 'helm.sh/resource-policy': 'keep' },
+  ])('%j keeps an object', (annotations) => {
+    expect(isPruneDisabled({ name: 'a', annotations })).toBe(true);
+  });
+
+  test('nothing goes when pruning is switched off', () => {
+    expect(text([config('a')], [live(config('old'))], { prune: false })).toContain(
+      'keep /ConfigMap/shop/old: pruning is switched off',
+    );
+  });
+
+  const many = (count: number, prefix: string) =>
+    Array.from({ length: count }, (_, index) => config(`${prefix}-${index}`));
+
+  test.each([
+    [11, 1, true],
+    [10, 1, false],
+    [11, 26, false],
+    [11, 25, true],
+  ])('%i gone beside %i kept is held: %s (both limits must be passed)', (gone, kept, held) => {
+    const result = planned(
+      many(kept, 'kept'),
+      [...many(gone, 'gone'), ...many(kept, 'kept')].map((source) => live(source)),
+    );
+    expect(expectOk(result, 'plan').prune.held !== '').toBe(held);
+  });
+
+  test('a confirmed prune is not held', () => {
+    const existing = many(40, 'gone').map((source) => live(source));
+    const confirmed = expectOk(planned([config('a')], existing, { confirmed: true }), 'plan');
+    expect(confirmed.prune).toMatchObject({ held: '', objectsTotal: 40 });
+  });
+});
+
+describe('properties', () => {
+  const name = fc.stringMatching(/^[a-f]{1,2}$/);
+  const source = fc
+    .record({
+      kind: fc.constantFrom('ConfigMap', 'Namespace', 'Pod', 'Secret'),
+      name,
+      wave: fc.option(fc.integer({ min: -2, max: 2 })),
+    })
+    .map(({ kind, name: objectName, wave }) =>
+      object('v1', kind, objectName, wave === null ? {} : { 'fairlead.dev/wave': String(wave) }),
+    );
+  const existing = fc
+    .tuple(source, fc.boolean(), fc.boolean(), fc.boolean())
+    .map(([at, foreign, copied, pruneDisabled]) =>
+      live(at, {
+        ...(foreign ? { partOf: 'applyset-other-v1' } : {}),
+        ...(copied ? { owner: 'checkout/staging:/ConfigMap/shop/another' } : {}),
+        pruneDisabled,
+      }),
+    );
+
+  test('only own, unwanted, unprotected objects are ever removed, and all desired ones are applied once', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(source, { selector: (at) => JSON.stringify(objectKey(at)), minLength: 1 }),
+        fc.array(existing),
+        (desired, livingObjects) => {
+          const result = expectOk(planned(desired, livingObjects), 'plan');
+          const wanted = desired.map((at) => JSON.stringify(objectKey(at)));
+          const applied = result.steps
+            .flatMap((step) => step.objects)
+            .map((at) => JSON.stringify(objectKey(at)));
+          expect(applied.toSorted()).toEqual(wanted.toSorted());
+          for (const removal of result.prune.steps.flat()) {
+            expect(wanted).not.toContain(JSON.stringify(removal.key));
+            expect(
+              livingObjects.some(
+                (at) =>
+                  at.uid === removal.uid &&
+                  at.partOf === owner.applySetId &&
+                  at.owner === ownerText(owner.unit, removal.key) &&
+                  !at.pruneDisabled,
+              ),
+            ).toBe(true);
+          }
+        },
+      ),
+    );
+  });
+
+  test('the order of the rendered objects does not change the plan', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(source, { selector: (at) => JSON.stringify(objectKey(at)), minLength: 1 }),
+        (desired) => {
+          expect(text(desired.toReversed())).toBe(text(desired));
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,178 @@
+import { type KubernetesObject, type ObjectKey, objectKeyText } from '@fairlead/shared/manifest';
+import { err, ok, type Result } from '@fairlead/shared/result';
+import type { DeletionBudget } from '../link/index.ts';
+import { declaredWave } from './annotations.ts';
+import { comparePositions, keyTextOf, type PhaseName, type Position, positionOf } from './order.ts';
+import { type Owner, ownerText, stamp } from './ownership.ts';
+
+/** A live object that carries an ApplySet label, as the watches know it. */
+export type LiveObject = {
+  readonly key: ObjectKey;
+  readonly apiVersion: string;
+  readonly uid: string;
+  /** The value of the ApplySet label. */
+  readonly partOf: string;
+  /** The owner annotation as it stands; empty without one. */
+  readonly owner: string;
+  readonly pruneDisabled: boolean;
+  readonly position: Position;
+};
+
+export type PlanInput = {
+  readonly owner: Owner;
+  /** Rendered objects, with their namespaces set. */
+  readonly desired: readonly KubernetesObject[];
+  /** Live objects that may be the unit's; foreign ones among them are recognised and left. */
+  readonly live: readonly LiveObject[];
+  readonly policy: PrunePolicy;
+};
+
+export type PrunePolicy = {
+  readonly prune: boolean;
+  readonly deletionBudget: DeletionBudget;
+  /** A person confirmed the prune of this very generation. */
+  readonly confirmed: boolean;
+};
+
+/** Objects that are applied side by side. */
+export type ApplyStep = {
+  readonly wave: number;
+  readonly phase: PhaseName;
+  /** What of the steps before must be so before this one starts. */
+  readonly after: 'applied' | 'defined' | 'healthy';
+  readonly objects: readonly KubernetesObject[];
+};
+
+export type Removal = Pick<LiveObject, 'key' | 'apiVersion' | 'uid'>;
+
+export type PrunePlan = {
+  /** Removed one step after the other, in reverse order of applying. */
+  readonly steps: readonly (readonly Removal[])[];
+  readonly objectsTotal: number;
+  /** Why a person must confirm it first; empty when it may go on. */
+  readonly held: string;
+};
+
+export type Kept = { readonly key: ObjectKey; readonly reason: string };
+
+export type Plan = {
+  readonly steps: readonly ApplyStep[];
+  readonly prune: PrunePlan;
+  readonly kept: readonly Kept[];
+};
+
+/**
+ * What to do so that the cluster holds exactly the desired objects: steps in order, and what goes once all is healthy.
+ * Absence is never deletion, so an empty render is a fault and no plan.
+ */
+export function plan(input: PlanInput): Result<Plan, string[]> {
+  const { desired, owner } = input;
+  if (desired.length === 0) {
+    return err(['the commit renders no objects; nothing is removed, delete the unit instead']);
+  }
+  const faults = [...duplicates(desired), ...invalidWaves(desired)];
+  if (faults.length > 0) return err(faults);
+  const wanted = new Set(desired.map(keyTextOf));
+  const { removals, kept } = sortOut(input.live, wanted, owner);
+  const pruned = input.policy.prune ? removals : [];
+  return ok({
+    steps: applySteps(desired, owner),
+    prune: prunePlan(pruned, wanted.size + removals.length, input.policy),
+    kept: input.policy.prune
+      ? kept
+      : [...kept, ...removals.map(({ key }) => ({ key, reason: 'pruning is switched off' }))],
+  });
+}
+
+/** Removes everything that the unit owns, by an explicit order of a person; the budget still holds. */
+export function planRemoval(input: Omit<PlanInput, 'desired'>): Omit<Plan, 'steps'> {
+  const { removals, kept } = sortOut(input.live, new Set(), input.owner);
+  return { prune: prunePlan(removals, removals.length, input.policy), kept };
+}
+
+function duplicates(desired: readonly KubernetesObject[]): string[] {
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const text of desired.map(keyTextOf)) (seen.has(text) ? twice : seen).add(text);
+  return [...twice].sort().map((text) => `${text} is rendered more than once`);
+}
+
+const invalidWaves = (desired: readonly KubernetesObject[]): string[] =>
+  desired
+    .filter((object) => declaredWave(object.metadata) === 'invalid')
+    .map((object) => `${keyTextOf(object)} declares a wave that is not a whole number`);
+
+function applySteps(desired: readonly KubernetesObject[], owner: Owner): ApplyStep[] {
+  const sorted = desired
+    .map((object) => ({ object, position: positionOf(object), text: keyTextOf(object) }))
+    .sort(
+      (left, right) =>
+        comparePositions(left.position, right.position) || (left.text < right.text ? -1 : 1),
+    );
+  const steps: (Position & { after: ApplyStep['after']; objects: KubernetesObject[] })[] = [];
+  for (const { object, position } of sorted) {
+    const last = steps.at(-1);
+    if (last && comparePositions(last, position) === 0) last.objects.push(stamp(object, owner));
+    else steps.push({ ...position, after: after(last, position), objects: [stamp(object, owner)] });
+  }
+  return steps;
+}
+
+/** Definitions must work before anything that may use them; waves wait for health; kinds of one wave for order only. */
+function after(previous: Position | undefined, next: Position): ApplyStep['after'] {
+  if (!previous) return 'applied';
+  if (previous.phase === 'definitions') return 'defined';
+  return previous.wave === next.wave ? 'applied' : 'healthy';
+}
+
+/** Only an object whose label and annotation name this very unit and this very object may go. */
+function sortOut(live: readonly LiveObject[], wanted: ReadonlySet<string>, owner: Owner) {
+  const removals: LiveObject[] = [];
+  const kept: Kept[] = [];
+  for (const object of live) {
+    if (wanted.has(objectKeyText(object.key))) continue;
+    const reason = reasonToKeep(object, owner);
+    if (reason === '') removals.push(object);
+    else kept.push({ key: object.key, reason });
+  }
+  return { removals, kept };
+}
+
+function reasonToKeep(object: LiveObject, { unit, applySetId }: Owner): string {
+  if (object.partOf !== applySetId) return 'another ApplySet owns it';
+  if (object.owner !== ownerText(unit, object.key)) {
+    return 'its owner annotation names another unit or object, so it is a copy';
+  }
+  return object.pruneDisabled ? 'an annotation disables its pruning' : '';
+}
+
+function prunePlan(
+  removals: readonly LiveObject[],
+  ownedTotal: number,
+  { deletionBudget, confirmed }: PrunePolicy,
+): PrunePlan {
+  const sorted = removals.toSorted(
+    (left, right) =>
+      comparePositions(right.position, left.position) ||
+      (objectKeyText(left.key) < objectKeyText(right.key) ? 1 : -1),
+  );
+  const steps: { position: Position; removals: Removal[] }[] = [];
+  for (const { key, apiVersion, uid, position } of sorted) {
+    const last = steps.at(-1);
+    const removal = { key, apiVersion, uid };
+    if (last && comparePositions(last.position, position) === 0) last.removals.push(removal);
+    else steps.push({ position, removals: [removal] });
+  }
+  const percent = ownedTotal === 0 ? 0 : (100 * removals.length) / ownedTotal;
+  const { objectsMax, percentMax } = deletionBudget;
+  const over = removals.length > objectsMax && percent > percentMax;
+  return {
+    steps: steps.map((step) => step.removals),
+    objectsTotal: removals.length,
+    held:
+      over && !confirmed
+        ? `${removals.length} of ${ownedTotal} objects would go, which is over the deletion budget of ` +
+          `${objectsMax} objects and ${percentMax} %`
+        : '',
+  };
+}
