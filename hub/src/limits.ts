@@ -9,6 +9,8 @@ export const reactorBackoffMsMax = 30_000;
 
 /** Rollouts that one `advance` of a pipeline may start. */
 export const advanceRolloutIdsMax = 64;
+/** All pipelines are looked at this often, whatever woke or did not wake the loop. */
+export const promotionSweepMs = 30_000;
 
 /** An agent that was not heard for this long is offline: five beats. */
 export const offlineAfterMs = 25_000;
@@ -142,3 +144,14 @@ export const agentAuditBatchMax = 400;
 /** Agents whose audit watermarks are kept in memory. */
 export const agentAuditStreamsMax = 8_000;
 export const accountPushTriesMax = 4;
+
+// The command line.
+
+export const cliRequestTimeoutMs = 30_000;
+/** Items that one page of a list asks for. */
+export const cliPageItems = 200;
+export const cliInputBytesMax = 1024 * 1024;
+/** Stages that wait for something and are explained in `fairlead status`. */
+export const cliExplanationsMax = 20;
+export const cliWaitPollIntervalMs = 500;
+export const cliReconnectDelayMs = 1_000;

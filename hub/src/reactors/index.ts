@@ -1,7 +1,11 @@
 // The hub's background loops: each is woken by a change or by time, takes no input, reads state, issues commands and is
 // idempotent, so that a crash or a lost wake costs one more run. May import commands, domain and the edges' index files.
 export { createFleetReactor, type FleetReactorOptions, type Presence } from './fleet.ts';
-export { createPromotionReactor, type PromotionReactorOptions } from './promotion.ts';
+export {
+  createPromotionReactor,
+  type PromotionReactor,
+  type PromotionReactorOptions,
+} from './promotion.ts';
 export { createReactor, type Reactor, type ReactorOptions } from './reactor.ts';
 export {
   createRepositoryReactor,

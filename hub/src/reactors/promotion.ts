@@ -1,14 +1,13 @@
-import type { PipelineName } from '@fairlead/shared/ids';
-import { parseRolloutId } from '@fairlead/shared/ids';
+import { type PipelineName, parseRolloutId } from '@fairlead/shared/ids';
 import type { Logger } from '@fairlead/shared/log';
 import { expectOk } from '@fairlead/shared/result';
-import type { Clock, Random } from '@fairlead/shared/time';
-import type { CommandHandler, PipelineState } from '../commands/index.ts';
+import type { Clock, Instant, Random } from '@fairlead/shared/time';
+import type { CommandHandler } from '../commands/index.ts';
 import type { Actor } from '../decision-log/index.ts';
 import type { Snapshot } from '../domain/promotion/commands.ts';
 import { nextWakeAt } from '../domain/promotion/index.ts';
-import { advanceRolloutIdsMax } from '../limits.ts';
-import { createReactor, type Reactor } from './reactor.ts';
+import { advanceRolloutIdsMax, promotionSweepMs } from '../limits.ts';
+import { createReactor } from './reactor.ts';
 
 const actor: Actor = { kind: 'hub', name: 'promotion' };
 
@@ -16,49 +15,79 @@ export type PromotionReactorOptions = {
   readonly commands: CommandHandler;
   readonly pipelineNames: () => readonly PipelineName[];
   /** Clusters and reports as the hub knows them at `at`. */
-  readonly snapshotOf: (pipeline: PipelineName, at: number) => Snapshot;
+  readonly snapshotOf: (pipeline: PipelineName, at: Instant) => Snapshot;
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
   readonly logger: Logger;
 };
 
+export type PromotionReactor = {
+  /** Something that these pipelines look at has changed; without names, something that all of them look at. */
+  readonly wake: (pipelines?: Iterable<string>) => void;
+  readonly stopped: Promise<void>;
+};
+
 /**
- * Moves every pipeline as far as its state, the fleet and the reports allow. It is woken by any change of these; the
- * decision itself is the core's, on one snapshot.
+ * Moves every pipeline as far as its state, the fleet and the reports allow. The decision itself is the core's, on one
+ * snapshot; which pipelines were named in a wake is only a hint, and a slow sweep looks at all of them.
  */
-export function createPromotionReactor(options: PromotionReactorOptions): Reactor {
+export function createPromotionReactor(options: PromotionReactorOptions): PromotionReactor {
   const { commands, pipelineNames, snapshotOf, clock, random, signal, logger } = options;
+  const changed = new Set<string>();
+  const dueAt = new Map<PipelineName, Instant>();
+  let sweepAt = 0;
+
   const newRolloutIds = () =>
     Array.from({ length: advanceRolloutIdsMax }, () =>
       expectOk(parseRolloutId(random.nextId()), 'a new rollout id'),
     );
 
-  const advance = async (pipeline: PipelineName): Promise<PipelineState | undefined> => {
+  const advance = async (pipeline: PipelineName): Promise<void> => {
     const snapshot = snapshotOf(pipeline, clock.now());
     const result = await commands.pipeline(
       pipeline,
       { type: 'advance', snapshot, newRolloutIds: newRolloutIds() },
       actor,
     );
-    if (result.ok) return result.value.state;
-    logger.warn({ pipeline, rejection: result.error }, 'a pipeline could not be advanced');
-    return undefined;
+    dueAt.delete(pipeline);
+    if (!result.ok) {
+      logger.warn({ pipeline, rejection: result.error }, 'a pipeline could not be advanced');
+      return;
+    }
+    const next = nextWakeAt(result.value.state, snapshot);
+    if (next !== undefined) dueAt.set(pipeline, next);
   };
 
-  return createReactor({
+  const takeDue = (): PipelineName[] => {
+    const now = clock.now();
+    const sweep = now >= sweepAt;
+    if (sweep) sweepAt = now + promotionSweepMs;
+    const due = pipelineNames().filter(
+      (name) => sweep || changed.has(name) || (dueAt.get(name) ?? Number.POSITIVE_INFINITY) <= now,
+    );
+    changed.clear();
+    return due;
+  };
+
+  const reactor = createReactor({
     name: 'promotion',
     signal,
     logger,
     run: async () => {
-      let wakeAt = Number.POSITIVE_INFINITY;
-      for (const pipeline of pipelineNames()) {
+      for (const pipeline of takeDue()) {
         if (signal.aborted) break;
-        const state = await advance(pipeline);
-        const next = state && nextWakeAt(state, snapshotOf(pipeline, clock.now()));
-        if (next !== undefined) wakeAt = Math.min(wakeAt, next);
+        await advance(pipeline);
       }
-      return Number.isFinite(wakeAt) ? Math.max(0, wakeAt - clock.now()) : undefined;
+      return Math.max(1, Math.min(sweepAt, ...dueAt.values()) - clock.now());
     },
   });
+  return {
+    wake: (pipelines) => {
+      if (pipelines === undefined) sweepAt = 0;
+      else for (const pipeline of pipelines) changed.add(pipeline);
+      reactor.wake();
+    },
+    stopped: reactor.stopped,
+  };
 }
