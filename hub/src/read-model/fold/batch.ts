@@ -1,0 +1,17 @@
+import type { ClusterId } from '@fairlead/shared/ids';
+import type { RecordedEvent } from '../../decision-log/index.ts';
+import type { DomainEvent } from '../../domain/events.ts';
+import type { PipelineDefinition } from '../../domain/pipeline/definition.ts';
+import type { Orm } from '../orm.ts';
+
+/** What one transaction of the fold shares: where it writes, and what it changed for those who listen. */
+export type FoldBatch = {
+  readonly orm: Orm;
+  /** Clusters with a new or withdrawn assignment, or with a changed registration. */
+  readonly clusters: Set<ClusterId>;
+  readonly pipelines: Set<string>;
+  /** By `<pipeline>/<revision>`: a definition is large, and a rollout composes one assignment a cluster. */
+  readonly definitions: Map<string, PipelineDefinition>;
+};
+
+export type Entry<Event extends DomainEvent> = RecordedEvent<Event>;

@@ -1,0 +1,192 @@
+import { unreachable } from '@fairlead/shared/result';
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { PipelineDefinition } from '../../domain/pipeline/definition.ts';
+import type { PipelineEvent } from '../../domain/promotion/events.ts';
+import type { Orm } from '../orm.ts';
+import {
+  pipelineRevisionTable,
+  pipelineTable,
+  releaseStageTable,
+  releaseTable,
+  stageTable,
+} from '../schema.ts';
+import type { Entry, FoldBatch } from './batch.ts';
+import { createRolloutFold } from './rollouts.ts';
+import { createTargetFold } from './targets.ts';
+
+type StageChange = Partial<typeof stageTable.$inferInsert>;
+type Of<Type extends PipelineEvent['type']> = Extract<PipelineEvent, { type: Type }>;
+
+/** Folds one entry of a stream `pipeline/<name>`. */
+export function createPipelineFold(orm: Orm) {
+  const rollouts = createRolloutFold(orm);
+  const targets = createTargetFold(orm);
+  const changeStage = (pipeline: string, name: string, change: StageChange) => {
+    orm
+      .update(stageTable)
+      .set(change)
+      .where(and(eq(stageTable.pipeline, pipeline), eq(stageTable.name, name)))
+      .run();
+  };
+  const markRelease = (
+    pipeline: string,
+    event: { stage: string; release: string },
+    state: (typeof releaseStageTable.$inferInsert)['state'],
+    at: number,
+  ) => {
+    orm
+      .insert(releaseStageTable)
+      .values({ pipeline, commit: event.release, stage: event.stage, state, at })
+      .onConflictDoUpdate({
+        target: [releaseStageTable.pipeline, releaseStageTable.commit, releaseStageTable.stage],
+        set: { state, at },
+      })
+      .run();
+  };
+  const setOrphaned = (pipeline: string, commits: readonly string[], orphaned: boolean) => {
+    orm
+      .update(releaseTable)
+      .set({ orphaned })
+      .where(and(eq(releaseTable.pipeline, pipeline), inArray(releaseTable.commit, [...commits])))
+      .run();
+  };
+
+  return (batch: FoldBatch, entry: Entry<PipelineEvent>) => {
+    const pipeline = entry.stream.slice('pipeline/'.length);
+    const { event, recordedAt } = entry;
+    batch.pipelines.add(pipeline);
+    switch (event.type) {
+      case 'PipelineDefined':
+        return define(orm, batch, pipeline, event);
+      case 'PipelineRemoved':
+        orm
+          .update(pipelineTable)
+          .set({ removed: true })
+          .where(eq(pipelineTable.name, pipeline))
+          .run();
+        return;
+      case 'ReleasesDiscovered':
+        return discover(orm, pipeline, event, recordedAt);
+      case 'ReleasesOrphaned':
+        return setOrphaned(pipeline, event.commits, true);
+      case 'ReleasesRestored':
+        return setOrphaned(pipeline, event.commits, false);
+      case 'PromotionRequested':
+        return markRelease(pipeline, event, 'requested', recordedAt);
+      case 'ReleaseAdmitted':
+        return rollouts.admitted(pipeline, { ...entry, event });
+      case 'RolloutStarted':
+        rollouts.started(pipeline, { ...entry, event });
+        markRelease(pipeline, event, 'rolling-out', recordedAt);
+        return changeStage(pipeline, event.stage, {
+          currentRelease: event.release,
+          rolloutId: event.rolloutId,
+        });
+      case 'TargetAssigned':
+        if (event.rolloutId !== undefined) {
+          rollouts.target(event.rolloutId, event.cluster, { state: 'assigned', at: recordedAt });
+        }
+        return targets.assign(batch, pipeline, { ...entry, event });
+      case 'TargetWithdrawn':
+        return targets.withdraw(batch, pipeline, { ...entry, event });
+      case 'TargetSucceeded':
+        return rollouts.target(event.rolloutId, event.cluster, {
+          state: 'succeeded',
+          at: recordedAt,
+          message: null,
+        });
+      case 'TargetFailed':
+        return rollouts.target(event.rolloutId, event.cluster, {
+          state: 'failed',
+          at: recordedAt,
+          message: event.message,
+        });
+      case 'RolloutSucceeded':
+        rollouts.ended({ ...entry, event }, 'succeeded');
+        markRelease(pipeline, event, 'succeeded', recordedAt);
+        return changeStage(pipeline, event.stage, {
+          succeededRelease: event.release,
+          succeededAt: recordedAt,
+        });
+      case 'RolloutFailed':
+        rollouts.ended({ ...entry, event }, 'failed');
+        return markRelease(pipeline, event, 'failed', recordedAt);
+      case 'RolloutAborted':
+        rollouts.ended({ ...entry, event }, 'aborted');
+        return markRelease(pipeline, event, 'aborted', recordedAt);
+      case 'ReleaseSuperseded':
+        return markRelease(pipeline, event, 'superseded', recordedAt);
+      case 'StageHealthChanged':
+        return changeStage(pipeline, event.stage, {
+          health: event.health,
+          healthMessage: event.message,
+          healthSince: recordedAt,
+        });
+      case 'StageHeld':
+        return changeStage(pipeline, event.stage, {
+          heldReason: event.reason,
+          heldAutomatic: event.automatic,
+          heldSince: recordedAt,
+        });
+      case 'StageResumed':
+        return changeStage(pipeline, event.stage, {
+          heldReason: null,
+          heldAutomatic: null,
+          heldSince: null,
+        });
+      default:
+        return unreachable(event);
+    }
+  };
+}
+
+function define(orm: Orm, batch: FoldBatch, pipeline: string, event: Of<'PipelineDefined'>): void {
+  const { revision, definition } = event;
+  const { project, repository } = definition;
+  const values = { project, repository, revision, definition, removed: false };
+  orm
+    .insert(pipelineTable)
+    .values({ name: pipeline, ...values })
+    .onConflictDoUpdate({ target: pipelineTable.name, set: values })
+    .run();
+  orm
+    .insert(pipelineRevisionTable)
+    .values({ pipeline, revision, definition })
+    .onConflictDoUpdate({
+      target: [pipelineRevisionTable.pipeline, pipelineRevisionTable.revision],
+      set: { definition },
+    })
+    .run();
+  batch.definitions.set(`${pipeline}/${revision}`, definition);
+  defineStages(orm, pipeline, definition);
+}
+
+function defineStages(orm: Orm, pipeline: string, definition: PipelineDefinition): void {
+  orm.update(stageTable).set({ defined: false }).where(eq(stageTable.pipeline, pipeline)).run();
+  for (const [ordinal, { name, after, promote }] of definition.stages.entries()) {
+    const values = { ordinal, defined: true, after, promote };
+    orm
+      .insert(stageTable)
+      .values({ pipeline, name, ...values, health: 'unknown', healthMessage: '' })
+      .onConflictDoUpdate({ target: [stageTable.pipeline, stageTable.name], set: values })
+      .run();
+  }
+}
+
+function discover(
+  orm: Orm,
+  pipeline: string,
+  event: Of<'ReleasesDiscovered'>,
+  discoveredAt: number,
+): void {
+  for (const release of event.releases) {
+    orm
+      .insert(releaseTable)
+      .values({ pipeline, ...release, discoveredAt, orphaned: false })
+      .onConflictDoUpdate({
+        target: [releaseTable.pipeline, releaseTable.commit],
+        set: { orphaned: sql`0`, position: release.position },
+      })
+      .run();
+  }
+}

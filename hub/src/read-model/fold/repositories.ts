@@ -1,0 +1,39 @@
+import { unreachable } from '@fairlead/shared/result';
+import { eq } from 'drizzle-orm';
+import type { RepositoryEvent } from '../../domain/events.ts';
+import type { Orm } from '../orm.ts';
+import { repositoryTable } from '../schema.ts';
+import type { Entry, FoldBatch } from './batch.ts';
+
+export function createRepositoryFold(orm: Orm) {
+  const change = (name: string, values: Partial<typeof repositoryTable.$inferInsert>) => {
+    orm.update(repositoryTable).set(values).where(eq(repositoryTable.name, name)).run();
+  };
+
+  return (_batch: FoldBatch, entry: Entry<RepositoryEvent>) => {
+    const { event, recordedAt } = entry;
+    const name = entry.stream.slice('repository/'.length);
+    switch (event.type) {
+      case 'RepositoryDefined': {
+        const { definition } = event;
+        orm
+          .insert(repositoryTable)
+          .values({ name, definition })
+          .onConflictDoUpdate({ target: repositoryTable.name, set: { definition } })
+          .run();
+        return;
+      }
+      case 'RepositoryRemoved':
+        orm.delete(repositoryTable).where(eq(repositoryTable.name, name)).run();
+        return;
+      case 'BranchMoved':
+        return change(name, { head: event.commit, headSeenAt: recordedAt });
+      case 'DiscoveryFailed':
+        return change(name, { failureMessage: event.message, failureSince: recordedAt });
+      case 'DiscoveryRecovered':
+        return change(name, { failureMessage: null, failureSince: null });
+      default:
+        return unreachable(event);
+    }
+  };
+}

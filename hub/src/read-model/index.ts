@@ -1,0 +1,36 @@
+// What queries read: a local SQLite file that follows the decision log from a checkpoint and takes the newest reports of
+// agents. It can be deleted at any time. Imports the decision log's port, the domain's types, `rollout`, and `shared`;
+// drizzle and better-sqlite3 stop here.
+export { type EntrySubject, entrySubject } from './fold/index.ts';
+export type {
+  AdmissionView,
+  AuditFilter,
+  AuditIndexView,
+  ClusterFilter,
+  ClusterStatus,
+  ClusterSummary,
+  ClusterView,
+  Page,
+  PageRequest,
+  PipelineView,
+  Queries,
+  ReleaseView,
+  ReportObjectView,
+  ReportView,
+  RepositoryView,
+  RolloutFilter,
+  RolloutView,
+  StageFilter,
+  StageView,
+  TargetCounts,
+  TargetFilter,
+  TargetView,
+  TokenView,
+} from './queries/index.ts';
+export {
+  openReadModel,
+  type ReadModel,
+  type ReadModelChange,
+  type ReadModelOptions,
+} from './read-model.ts';
+export type { ObjectReport, ReceivedReport } from './reports.ts';

@@ -1,0 +1,126 @@
+import type { ClusterId, PipelineName } from '@fairlead/shared/ids';
+import { and, eq } from 'drizzle-orm';
+import type { TargetReport } from '../domain/promotion/commands.ts';
+import type { Orm } from './orm.ts';
+import {
+  agentEpochTable,
+  reportCheckpointTable,
+  reportObjectTable,
+  reportTable,
+} from './schema.ts';
+
+export type ObjectReport = {
+  readonly group: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly health: TargetReport['health'];
+  readonly message: string;
+};
+
+/** A report as it was received, with what is shown but decides nothing. */
+export type ReceivedReport = TargetReport & {
+  readonly pipeline: PipelineName;
+  readonly objectsTotal: number;
+  readonly objectsHealthy: number;
+  /** The ones that are not healthy, worst first. */
+  readonly objects: readonly ObjectReport[];
+  readonly objectsTruncated: number;
+  readonly pruneHeldObjects: number;
+};
+
+/** Which clusters and pipelines have a report that they did not have before. */
+export type RecordedReports = {
+  readonly clusters: ReadonlySet<ClusterId>;
+  readonly pipelines: ReadonlySet<string>;
+};
+
+/**
+ * Keeps the newest report of each target. Within one agent epoch the sequence decides; between two the one that was
+ * seen first is the older, because an agent starts a new epoch when it has lost the one before. Arrival order never
+ * decides, so a delivery repeated or out of order changes nothing. Runs inside the caller's transaction.
+ */
+export function recordReports(
+  orm: Orm,
+  reports: readonly ReceivedReport[],
+  streamSequence: number,
+): RecordedReports {
+  const clusters = new Set<ClusterId>();
+  const pipelines = new Set<string>();
+  for (const report of reports) {
+    const ordinal = epochOrdinal(orm, report);
+    if (!isNewer(orm, report, ordinal)) continue;
+    replace(orm, report, ordinal);
+    clusters.add(report.cluster);
+    pipelines.add(report.pipeline);
+  }
+  orm
+    .update(reportCheckpointTable)
+    .set({ streamSequence })
+    .where(eq(reportCheckpointTable.id, 1))
+    .run();
+  return { clusters, pipelines };
+}
+
+function epochOrdinal(orm: Orm, { cluster: clusterId, agentEpoch }: ReceivedReport): number {
+  const known = orm
+    .select()
+    .from(agentEpochTable)
+    .where(eq(agentEpochTable.clusterId, clusterId))
+    .all();
+  const found = known.find((row) => row.agentEpoch === agentEpoch);
+  if (found !== undefined) return found.ordinal;
+  const ordinal = known.length;
+  orm.insert(agentEpochTable).values({ clusterId, agentEpoch, ordinal }).run();
+  return ordinal;
+}
+
+const keyOf = ({ cluster, pipeline, stage }: ReceivedReport) =>
+  and(
+    eq(reportTable.clusterId, cluster),
+    eq(reportTable.pipeline, pipeline),
+    eq(reportTable.stage, stage),
+  );
+
+function isNewer(orm: Orm, report: ReceivedReport, ordinal: number): boolean {
+  const held = orm
+    .select({ ordinal: reportTable.epochOrdinal, sequence: reportTable.sequence })
+    .from(reportTable)
+    .where(keyOf(report))
+    .get();
+  if (held === undefined || ordinal > held.ordinal) return true;
+  return ordinal === held.ordinal && report.sequence > held.sequence;
+}
+
+function replace(orm: Orm, report: ReceivedReport, ordinal: number): void {
+  const { cluster: clusterId, objects, ...values } = report;
+  const row = { ...values, clusterId, epochOrdinal: ordinal };
+  orm
+    .insert(reportTable)
+    .values(row)
+    .onConflictDoUpdate({
+      target: [reportTable.clusterId, reportTable.pipeline, reportTable.stage],
+      set: row,
+    })
+    .run();
+  const { pipeline, stage } = report;
+  orm
+    .delete(reportObjectTable)
+    .where(
+      and(
+        eq(reportObjectTable.clusterId, clusterId),
+        eq(reportObjectTable.pipeline, pipeline),
+        eq(reportObjectTable.stage, stage),
+      ),
+    )
+    .run();
+  for (const [index, object] of objects.entries()) {
+    orm
+      .insert(reportObjectTable)
+      .values({ clusterId, pipeline, stage, ordinal: index, ...object })
+      .run();
+  }
+}
+
+export const reportStreamSequence = (orm: Orm): number =>
+  orm.select().from(reportCheckpointTable).get()?.streamSequence ?? 0;
