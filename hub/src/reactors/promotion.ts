@@ -75,10 +75,18 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
     signal,
     logger,
     run: async () => {
+      const failures: unknown[] = [];
       for (const pipeline of takeDue()) {
         if (signal.aborted) break;
-        await advance(pipeline);
+        try {
+          await advance(pipeline);
+        } catch (error) {
+          // One pipeline must not hold up the others.
+          changed.add(pipeline);
+          failures.push(error);
+        }
       }
+      if (failures.length > 0) throw new AggregateError(failures, 'pipelines were not advanced');
       return Math.max(1, Math.min(sweepAt, ...dueAt.values()) - clock.now());
     },
   });

@@ -1,0 +1,29 @@
+// `npm run bench -- <name> [options]`: measures on real parts and ends with one line of JSON with the figures.
+import { parseArgs } from 'node:util';
+import { benchApply } from './apply.ts';
+import { benchPropagation } from './propagation.ts';
+
+const usage = `usage: npm run bench -- <name> [options]
+
+  propagation [--pushes 50]   times from git push to healthy, p50 and p99
+  apply [--units 1000]        units of four objects applied and healthy, beside a bare loop of applies
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { units: { type: 'string' }, pushes: { type: 'string' } },
+});
+
+const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = {
+  propagation: () => benchPropagation({ pushesTotal: Number(values.pushes ?? 50) }),
+  apply: () => benchApply({ unitsTotal: Number(values.units ?? 1_000) }),
+};
+
+const benchmark = benchmarks[positionals[0] ?? ''];
+if (benchmark) {
+  const figures = await benchmark();
+  process.stdout.write(`${JSON.stringify({ benchmark: positionals[0], ...figures })}\n`);
+} else {
+  process.stderr.write(usage);
+  process.exitCode = 2;
+}
