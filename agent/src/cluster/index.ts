@@ -3,6 +3,12 @@
 // requests go over Node's HTTPS with keep-alive, because the agent must stay small and fast.
 export { createKubernetesCluster, type KubernetesOptions } from './kubernetes.ts';
 export {
+  createMemoryCluster,
+  type MemoryCluster,
+  type MemoryOptions,
+  type MemoryRequest,
+} from './memory.ts';
+export {
   type ApplyOptions,
   addressOf,
   addressOfKey,

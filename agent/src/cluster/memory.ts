@@ -1,0 +1,271 @@
+import { groupOf, type KubernetesObject } from '@fairlead/shared/manifest';
+import { memoryKinds } from './memory-kinds.ts';
+import type { ApplyOptions, ListOptions, Resource, WatchEvent, WatchOptions } from './port.ts';
+import { type Cluster, ClusterError, fieldManager, type ObjectAddress } from './port.ts';
+import { mergeApply, mergeUpdate } from './server-side-apply.ts';
+
+export type MemoryRequest = {
+  readonly verb: 'apply' | 'apply-status' | 'dry-run' | 'get' | 'list' | 'remove' | 'watch';
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+};
+
+export type MemoryOptions = {
+  /** Stands in for the controllers: the status of an object after each change of its specification. */
+  readonly statusOf?: (object: KubernetesObject) => Record<string, unknown> | undefined;
+  /** Sees every request before it is served; what it throws is the answer. */
+  readonly onRequest?: (request: MemoryRequest) => void;
+};
+
+export type MemoryCluster = Cluster & {
+  /** Somebody else changes an object, or makes it. */
+  readonly edit: (
+    address: ObjectAddress,
+    manager: string,
+    change: (object: KubernetesObject) => void,
+  ) => KubernetesObject;
+  readonly setStatus: (address: ObjectAddress, status: Record<string, unknown>) => void;
+  /** Somebody else deletes an object. */
+  readonly drop: (address: ObjectAddress) => void;
+  readonly objects: () => readonly KubernetesObject[];
+};
+
+type Watcher = { readonly options: WatchOptions; readonly send: (event: WatchEvent) => void };
+
+const identity = (address: ObjectAddress): string =>
+  [groupOf(address.apiVersion), address.kind, address.namespace, address.name].join('/');
+
+const addressOfObject = ({ apiVersion, kind, metadata }: KubernetesObject): ObjectAddress => ({
+  apiVersion,
+  kind,
+  namespace: metadata.namespace ?? '',
+  name: metadata.name,
+});
+
+/** A cluster in memory: the same answers as an API server to what the agent asks, and no controllers but `statusOf`. */
+export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster {
+  const store = new Map<string, KubernetesObject>();
+  const watchers = new Set<Watcher>();
+  const kinds = new Map<string, Resource>(
+    memoryKinds.map((resource) => [`${resource.apiVersion}/${resource.kind}`, resource]),
+  );
+  let version = 0;
+  let uids = 0;
+
+  const notify = (before: KubernetesObject | undefined, after: KubernetesObject | undefined) => {
+    for (const { options: watch, send } of watchers) {
+      const was = before !== undefined && selects(watch, before);
+      const is = after !== undefined && selects(watch, after);
+      if (is) send({ type: 'changed', object: structuredClone(after) });
+      else if (was) send({ type: 'gone', object: structuredClone(after ?? before) });
+    }
+  };
+
+  const write = (object: KubernetesObject): KubernetesObject => {
+    const id = identity(addressOfObject(object));
+    const before = store.get(id);
+    const isChanged = before === undefined || content(before) !== content(object);
+    object.metadata.uid ??= `uid-${++uids}`;
+    object.metadata.creationTimestamp ??= '2026-01-01T00:00:00Z';
+    object.metadata.generation = (before?.metadata.generation ?? 0) + (isChanged ? 1 : 0);
+    object.metadata.resourceVersion = String(++version);
+    const status = isChanged ? options.statusOf?.(object) : undefined;
+    if (status) object.status = status;
+    store.set(id, object);
+    if (object.kind === 'CustomResourceDefinition') define(object, kinds);
+    notify(before, object);
+    return structuredClone(object);
+  };
+
+  const erase = (object: KubernetesObject) => {
+    if ((object.metadata.finalizers ?? []).length > 0) {
+      if (object.metadata.deletionTimestamp) return;
+      const leaving = structuredClone(object);
+      leaving.metadata.deletionTimestamp = '2026-01-01T00:00:00Z';
+      write(leaving);
+      return;
+    }
+    store.delete(identity(addressOfObject(object)));
+    const last = structuredClone(object);
+    last.metadata.resourceVersion = String(++version);
+    notify(last, undefined);
+  };
+
+  const resourceOf = async (apiVersion: string, kind: string) => kinds.get(`${apiVersion}/${kind}`);
+
+  const ask = async (verb: MemoryRequest['verb'], address: ObjectAddress) => {
+    const { apiVersion, kind, namespace, name } = address;
+    options.onRequest?.({ verb, kind, namespace, name });
+    const resource = await resourceOf(apiVersion, kind);
+    if (!resource) throw new ClusterError('unknown_kind', `${apiVersion} ${kind} is not served`);
+    if (verb !== 'list' && verb !== 'watch' && resource.namespaced !== (namespace !== '')) {
+      throw new ClusterError('invalid', `${kind} ${name}: wrong scope`);
+    }
+  };
+
+  const merge = (live: KubernetesObject | undefined, object: KubernetesObject, force: boolean) => {
+    const { apiVersion, kind, metadata } = object;
+    const { name, namespace } = metadata;
+    const base = live ?? { apiVersion, kind, metadata: { name, ...(namespace && { namespace }) } };
+    const outcome = mergeApply(base, object, { manager: fieldManager, force });
+    if ('merged' in outcome) return outcome.merged;
+    const names = [...new Set(outcome.conflicts.map(({ manager }) => manager))];
+    throw new ClusterError('conflict', `conflicts with ${names.join(', ')}`, {
+      status: 409,
+      conflicts: outcome.conflicts,
+    });
+  };
+
+  const apply = async (object: KubernetesObject, { force, dryRun }: ApplyOptions) => {
+    const address = addressOfObject(object);
+    await ask(dryRun ? 'dry-run' : 'apply', address);
+    const live = store.get(identity(address));
+    checkPreconditions(live, object);
+    const merged = merge(live, object, force);
+    if (dryRun) return merged;
+    if (live && JSON.stringify(sorted(live)) === JSON.stringify(sorted(merged))) {
+      return structuredClone(live);
+    }
+    return write(merged);
+  };
+
+  const list = async (apiVersion: string, kind: string, where: ListOptions = {}) => {
+    await ask('list', { apiVersion, kind, namespace: where.namespace ?? '', name: '' });
+    return [...store.values()]
+      .filter((object) => selects({ apiVersion, kind, ...where }, object))
+      .map((object) => structuredClone(object));
+  };
+
+  return {
+    resourceOf,
+    resources: async () => [...kinds.values()],
+    apply,
+    applyStatus: async (object, { dryRun }) => {
+      const address = addressOfObject(object);
+      await ask('apply-status', address);
+      const live = store.get(identity(address));
+      if (!live) throw new ClusterError('not_found', `${object.kind} is not there`);
+      const next = { ...structuredClone(live), status: structuredClone(object.status) };
+      return dryRun ? next : write(next);
+    },
+    get: async (address) => {
+      await ask('get', address);
+      return structuredClone(store.get(identity(address)));
+    },
+    list,
+    remove: async (address, { uid }) => {
+      await ask('remove', address);
+      const live = store.get(identity(address));
+      if (!live) return false;
+      if (live.metadata.uid !== uid) {
+        throw new ClusterError('precondition_failed', `${address.name} has another uid now`);
+      }
+      erase(live);
+      return true;
+    },
+    watch: (watch, onEvent) => {
+      const watcher: Watcher = {
+        options: watch,
+        send: (event) => queueMicrotask(() => watch.signal.aborted || onEvent(event)),
+      };
+      const start = async () => {
+        const objects = await list(watch.apiVersion, watch.kind, watch);
+        if (watch.signal.aborted) return;
+        watchers.add(watcher);
+        watch.signal.addEventListener('abort', () => watchers.delete(watcher), { once: true });
+        watcher.send({ type: 'listing' });
+        for (const object of objects) watcher.send({ type: 'present', object });
+        watcher.send({ type: 'listed' });
+      };
+      void start().catch(() => {});
+    },
+    close: async () => {
+      watchers.clear();
+    },
+    edit: (address, manager, change) => {
+      const live = store.get(identity(address));
+      const { apiVersion, kind, namespace, name } = address;
+      const base: KubernetesObject = live ?? {
+        apiVersion,
+        kind,
+        metadata: { name, ...(namespace && { namespace }) },
+      };
+      const edited = structuredClone(base);
+      change(edited);
+      const merged = mergeUpdate(base, edited, manager);
+      const isFreed = merged.metadata.deletionTimestamp && !merged.metadata.finalizers?.length;
+      const written = write(merged);
+      if (isFreed) erase(store.get(identity(address)) as KubernetesObject);
+      return written;
+    },
+    setStatus: (address, status) => {
+      const live = store.get(identity(address));
+      if (live) write({ ...structuredClone(live), status });
+    },
+    drop: (address) => {
+      const live = store.get(identity(address));
+      if (live) erase(live);
+    },
+    objects: () => [...store.values()].map((object) => structuredClone(object)),
+  };
+}
+
+function selects(
+  where: Pick<WatchOptions, 'apiVersion' | 'kind' | 'labelSelector' | 'namespace'>,
+  object: KubernetesObject,
+): boolean {
+  if (where.kind !== object.kind || groupOf(where.apiVersion) !== groupOf(object.apiVersion)) {
+    return false;
+  }
+  if (where.namespace && where.namespace !== object.metadata.namespace) return false;
+  const labels = object.metadata.labels ?? {};
+  return (where.labelSelector ?? '').split(',').every((part) => {
+    const [name = '', value] = part.split('=');
+    if (name === '') return true;
+    return value === undefined ? labels[name] !== undefined : labels[name] === value;
+  });
+}
+
+function checkPreconditions(live: KubernetesObject | undefined, object: KubernetesObject): void {
+  const { uid, resourceVersion } = object.metadata;
+  if ((uid && uid !== live?.metadata.uid) || stale(resourceVersion, live)) {
+    throw new ClusterError('precondition_failed', `${object.metadata.name} has changed`, {
+      status: 409,
+    });
+  }
+}
+
+const stale = (asked: string | undefined, live: KubernetesObject | undefined): boolean =>
+  asked !== undefined && asked !== live?.metadata.resourceVersion;
+
+/** What counts for `metadata.generation`. */
+function content({ metadata: _, status: __, ...rest }: KubernetesObject): string {
+  return JSON.stringify(sorted(rest));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
+  return Object.fromEntries(entries.map(([name, field]) => [name, sorted(field)]));
+}
+
+function define(definition: KubernetesObject, kinds: Map<string, Resource>): void {
+  const { group, scope, names, versions } = definition.spec as {
+    group: string;
+    scope: string;
+    names: { kind: string; plural: string };
+    versions: { name: string }[];
+  };
+  for (const { name } of versions) {
+    const apiVersion = `${group}/${name}`;
+    const { kind, plural } = names;
+    kinds.set(`${apiVersion}/${kind}`, {
+      apiVersion,
+      kind,
+      plural,
+      namespaced: scope === 'Namespaced',
+    });
+  }
+}
