@@ -10,10 +10,12 @@ import {
 } from './schema.ts';
 
 export type ObjectReport = {
-  readonly group: string;
-  readonly kind: string;
-  readonly namespace: string;
-  readonly name: string;
+  readonly object: {
+    readonly group: string;
+    readonly kind: string;
+    readonly namespace: string;
+    readonly name: string;
+  };
   readonly health: TargetReport['health'];
   readonly message: string;
 };
@@ -93,8 +95,8 @@ function isNewer(orm: Orm, report: ReceivedReport, ordinal: number): boolean {
 }
 
 function replace(orm: Orm, report: ReceivedReport, ordinal: number): void {
-  const { cluster: clusterId, objects, ...values } = report;
-  const row = { ...values, clusterId, epochOrdinal: ordinal };
+  const { cluster: clusterId, objects, pipeline, stage } = report;
+  const row = reportRow(report, ordinal);
   orm
     .insert(reportTable)
     .values(row)
@@ -103,7 +105,6 @@ function replace(orm: Orm, report: ReceivedReport, ordinal: number): void {
       set: row,
     })
     .run();
-  const { pipeline, stage } = report;
   orm
     .delete(reportObjectTable)
     .where(
@@ -114,12 +115,37 @@ function replace(orm: Orm, report: ReceivedReport, ordinal: number): void {
       ),
     )
     .run();
-  for (const [index, object] of objects.entries()) {
+  for (const [index, { object, health, message }] of objects.entries()) {
     orm
       .insert(reportObjectTable)
-      .values({ clusterId, pipeline, stage, ordinal: index, ...object })
+      .values({ clusterId, pipeline, stage, ordinal: index, ...object, health, message })
       .run();
   }
+}
+
+function reportRow(report: ReceivedReport, epochOrdinal: number): typeof reportTable.$inferInsert {
+  const { pipeline, stage, agentEpoch, sequence, generation, commit, phase, health } = report;
+  const { message, terminal, receivedAt, objectsTotal, objectsHealthy } = report;
+  const { objectsTruncated, pruneHeldObjects, cluster: clusterId } = report;
+  return {
+    clusterId,
+    pipeline,
+    stage,
+    agentEpoch,
+    epochOrdinal,
+    sequence,
+    generation,
+    commit,
+    phase,
+    health,
+    message,
+    terminal,
+    receivedAt,
+    objectsTotal,
+    objectsHealthy,
+    objectsTruncated,
+    pruneHeldObjects,
+  };
 }
 
 export const reportStreamSequence = (orm: Orm): number =>
