@@ -155,3 +155,35 @@ export const cliInputBytesMax = 1024 * 1024;
 export const cliExplanationsMax = 20;
 export const cliWaitPollIntervalMs = 500;
 export const cliReconnectDelayMs = 1_000;
+
+// The agents' link (gRPC).
+
+export const connectionsPerListenerMax = 20_000;
+export const streamsPerConnectionMax = 16;
+/** A connection that answers no ping is ended after both times. */
+export const linkPingIntervalMs = 10_000;
+export const linkPingTimeoutMs = 10_000;
+export const linkReceiveBytesMax = 4 * 1024 * 1024;
+export const linkSendBytesMax = 4 * 1024 * 1024;
+export const enrolmentReceiveBytesMax = 65_536;
+/** An agent that takes nothing for this long is cut. */
+export const slowReaderTimeoutMs = 30_000;
+export const knownAssignmentsMax = 20_000;
+/** How often streams are looked at for expiry, signs of life and copies. */
+export const linkTickMs = 5_000;
+export const keepAliveIntervalMs = 15_000;
+/** Two instances of one identity that live side by side this long are copies: more than a dead connection lasts. */
+export const clonedOverlapMs = 45_000;
+export const instancesPerClusterMax = 8;
+/** A cut agent has this long to receive the reason before its connection is ended. */
+export const cutGraceMs = 500;
+export const treeChunkBytesMax = 256 * 1024;
+export const treeFetchesPerClusterMax = 4;
+export const treeFetchesMax = 32;
+export const enrolmentRefusalsPerMinuteMax = 10;
+export const enrolmentAddressesMax = 10_000;
+export const enrolmentsWaitingPerAddressMax = 5_000;
+export const joinTokenCharactersMax = 256;
+export const claimsMax = 32;
+export const claimCharactersMax = 256;
+export const versionCharactersMax = 64;

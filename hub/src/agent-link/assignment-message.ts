@@ -1,0 +1,69 @@
+import { AdoptPolicy, Disposition, DriftPolicy, type Assignment as Message } from '@fairlead/proto';
+import { unreachable } from '@fairlead/shared/result';
+import type { Assignment } from '../domain/rollout/index.ts';
+
+/** An assignment as it travels. Labels are the hub's, never what an agent claims. */
+export function assignmentMessage(
+  assignment: Assignment,
+  hub: { epoch: number; clusterLabels: Readonly<Record<string, string>> },
+): Message {
+  const { render, apply } = assignment;
+  return {
+    pipeline: assignment.pipeline,
+    stage: assignment.stage,
+    project: assignment.project,
+    epoch: hub.epoch,
+    generation: assignment.generation,
+    disposition: dispositionOf(assignment.disposition),
+    repository: assignment.repository,
+    commit: assignment.commit,
+    path: assignment.path,
+    root: assignment.root,
+    render: {
+      helmReleaseName: render.helm.releaseName,
+      helmValuesFiles: [...render.helm.valuesFiles],
+      helmValuesJson:
+        Object.keys(render.helm.values).length === 0 ? '' : JSON.stringify(render.helm.values),
+    },
+    apply: {
+      namespace: apply.namespace,
+      createNamespace: apply.createNamespace,
+      prune: apply.prune,
+      drift: driftOf(apply.drift),
+      adopt: adoptOf(apply.adopt),
+      deletionBudget: { ...apply.deletionBudget },
+      confirmedPruneGeneration: assignment.confirmedPruneGeneration,
+    },
+    clusterName: assignment.clusterName,
+    clusterLabels: { ...hub.clusterLabels },
+  };
+}
+
+function dispositionOf(disposition: Assignment['disposition']): Disposition {
+  switch (disposition) {
+    case 'run':
+      return Disposition.DISPOSITION_RUN;
+    case 'orphan':
+      return Disposition.DISPOSITION_ORPHAN;
+    case 'delete':
+      return Disposition.DISPOSITION_DELETE;
+    default:
+      return unreachable(disposition);
+  }
+}
+
+const driftOf = (drift: Assignment['apply']['drift']): DriftPolicy =>
+  drift === 'repair' ? DriftPolicy.DRIFT_POLICY_REPAIR : DriftPolicy.DRIFT_POLICY_REPORT;
+
+function adoptOf(adopt: Assignment['apply']['adopt']): AdoptPolicy {
+  switch (adopt) {
+    case 'if-unowned':
+      return AdoptPolicy.ADOPT_POLICY_IF_UNOWNED;
+    case 'if-equal':
+      return AdoptPolicy.ADOPT_POLICY_IF_EQUAL;
+    case 'always':
+      return AdoptPolicy.ADOPT_POLICY_ALWAYS;
+    default:
+      return unreachable(adopt);
+  }
+}

@@ -1,0 +1,112 @@
+import { type FetchTreeRequest, type FetchTreeResponse, GitObjectType } from '@fairlead/proto';
+import { type ClusterId, type CommitId, parseCommitId } from '@fairlead/shared/ids';
+import { type ServerWritableStream, status } from '@grpc/grpc-js';
+import type { Assignment } from '../domain/rollout/index.ts';
+import { isGitError } from '../git/index.ts';
+import {
+  treeChunkBytesMax,
+  treeFetchesMax,
+  treeFetchesPerClusterMax,
+  treeHaveCommitsMax,
+} from '../limits.ts';
+import { CallError, type Peer, send } from './call.ts';
+import type { TreeObject, TreeObjects } from './ports.ts';
+
+type Call = ServerWritableStream<FetchTreeRequest, FetchTreeResponse>;
+
+export type FetchTreeOptions = {
+  readonly assignment: (
+    cluster: ClusterId,
+    pipeline: string,
+    stage: string,
+  ) => Assignment | undefined | Promise<Assignment | undefined>;
+  readonly treeObjects: TreeObjects;
+};
+
+const typeNumbers = {
+  commit: GitObjectType.GIT_OBJECT_TYPE_COMMIT,
+  tree: GitObjectType.GIT_OBJECT_TYPE_TREE,
+  blob: GitObjectType.GIT_OBJECT_TYPE_BLOB,
+} as const;
+
+/** Sends the content of an assignment to the cluster that it is for, as fast as the cluster reads and no faster. */
+export function createTreeSender(options: FetchTreeOptions) {
+  const underWay = new Map<ClusterId, number>();
+  let total = 0;
+
+  const sendTree = async (call: Call, assignment: Assignment, haveCommits: CommitId[]) => {
+    let objectsTotal = 0;
+    const { repository, commit, root } = assignment;
+    try {
+      for await (const object of options.treeObjects({ repository, commit, root, haveCommits })) {
+        objectsTotal++;
+        for (const chunk of chunksOf(object)) {
+          if (!(await send(call, { part: { $case: 'chunk', chunk } }))) return;
+        }
+      }
+    } catch (error) {
+      // What is wrong with the commit's content is for the people who wrote it.
+      if (isGitError(error)) throw new CallError(status.FAILED_PRECONDITION, error.message);
+      throw error;
+    }
+    await send(call, { part: { $case: 'complete', complete: { objectsTotal } } });
+  };
+
+  return async (call: Call, peer: Peer): Promise<void> => {
+    const { pipeline, stage, commit, root } = call.request;
+    const haveCommits = commitsOf(call.request.haveCommits);
+    const assignment = await options.assignment(peer.clusterId, pipeline, stage);
+    if (assignment?.commit !== commit || assignment.root !== root) {
+      throw new CallError(
+        status.PERMISSION_DENIED,
+        'this cluster is not assigned this commit and root',
+      );
+    }
+    const ofCluster = underWay.get(peer.clusterId) ?? 0;
+    if (ofCluster >= treeFetchesPerClusterMax || total >= treeFetchesMax) {
+      throw new CallError(status.RESOURCE_EXHAUSTED, 'too many fetches at once; try again');
+    }
+    underWay.set(peer.clusterId, ofCluster + 1);
+    total++;
+    try {
+      await sendTree(call, assignment, haveCommits);
+    } finally {
+      total--;
+      const left = (underWay.get(peer.clusterId) ?? 1) - 1;
+      if (left === 0) underWay.delete(peer.clusterId);
+      else underWay.set(peer.clusterId, left);
+    }
+  };
+}
+
+function commitsOf(texts: readonly string[]): CommitId[] {
+  if (texts.length > treeHaveCommitsMax) {
+    throw new CallError(
+      status.INVALID_ARGUMENT,
+      `${texts.length} known commits; at most ${treeHaveCommitsMax} are read`,
+    );
+  }
+  return texts.map((text) => {
+    const commit = parseCommitId(text);
+    if (commit.ok) return commit.value;
+    throw new CallError(status.INVALID_ARGUMENT, `have_commits: ${commit.error}`);
+  });
+}
+
+/** An object without content still has one chunk, so that the receiver hears of it. */
+function* chunksOf({ oid, type, data }: TreeObject) {
+  let offset = 0;
+  do {
+    yield {
+      objectId: oid,
+      type: typeNumbers[type],
+      sizeBytes: data.byteLength,
+      offsetBytes: offset,
+      data: Buffer.from(data.buffer, data.byteOffset, data.byteLength).subarray(
+        offset,
+        offset + treeChunkBytesMax,
+      ),
+    };
+    offset += treeChunkBytesMax;
+  } while (offset < data.byteLength);
+}

@@ -1,0 +1,230 @@
+export type InstallManifestOptions = {
+  readonly clusterName: string;
+  readonly joinToken: string;
+  /** `sha256:<hex>` of the hub's authority, which the agent must find before it sends anything. */
+  readonly caKeyHash: string;
+  /** `host:port` of the enrolment listener. */
+  readonly enrolAddress: string;
+  readonly image: string;
+  readonly namespace?: string;
+};
+
+/** Everything that `kubectl apply -f -` needs to install an agent which then joins as `clusterName`. */
+export function renderInstallManifest(options: InstallManifestOptions): string {
+  const namespace = options.namespace ?? 'fairlead-system';
+  // A JSON string is a YAML string, so no value can end its own line or start another document.
+  const text = (value: string) => JSON.stringify(value);
+  return [
+    `# Installs the Fairlead agent, which joins the hub at ${oneLine(options.enrolAddress)} as ${oneLine(options.clusterName)}.`,
+    '# The join token below works once and for ten minutes. The agent opens no port but its own health and metrics.',
+    namespaceDocument(text(namespace)),
+    unitDefinition,
+    accessDocuments(text(namespace)),
+    joinSecret(options, text(namespace)),
+    workload(text(namespace), text(options.image)),
+  ].join('\n');
+}
+
+const oneLine = (value: string): string => value.replaceAll(/[^\x20-\x7e]/g, '?');
+
+const namespaceDocument = (namespace: string): string => `apiVersion: v1
+kind: Namespace
+metadata:
+  name: ${namespace}
+  labels:
+    app.kubernetes.io/part-of: fairlead
+    pod-security.kubernetes.io/enforce: restricted
+---`;
+
+const unitDefinition = `# One Unit for each thing that the hub assigned: what was accepted and how it is. \`kubectl get units -A\` shows them.
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: units.fairlead.dev
+  labels:
+    app.kubernetes.io/part-of: fairlead
+    # A Unit is the parent of an ApplySet (KEP-3659), so that other tools see who owns its objects.
+    applyset.kubernetes.io/is-parent-type: "true"
+spec:
+  group: fairlead.dev
+  scope: Namespaced
+  names: {kind: Unit, listKind: UnitList, plural: units, singular: unit, categories: [fairlead]}
+  versions:
+  - name: v1alpha1
+    served: true
+    storage: true
+    subresources: {status: {}}
+    additionalPrinterColumns:
+    - {name: Pipeline, type: string, jsonPath: .spec.pipeline}
+    - {name: Stage, type: string, jsonPath: .spec.stage}
+    - {name: Commit, type: string, jsonPath: .spec.commit}
+    - {name: Phase, type: string, jsonPath: .status.phase}
+    - {name: Health, type: string, jsonPath: .status.health}
+    - {name: Objects, type: string, jsonPath: .status.objects}
+    - {name: Age, type: date, jsonPath: .metadata.creationTimestamp}
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          apiVersion: {type: string}
+          kind: {type: string}
+          metadata: {type: object}
+          spec:
+            type: object
+            required: [pipeline, stage]
+            properties:
+              pipeline: {type: string}
+              stage: {type: string}
+              project: {type: string}
+              epoch: {type: integer, format: int64}
+              generation: {type: integer, format: int64}
+              repository: {type: string}
+              commit: {type: string}
+              path: {type: string}
+          status:
+            type: object
+            x-kubernetes-preserve-unknown-fields: true
+---`;
+
+const accessDocuments = (namespace: string): string => `apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: fairlead-agent
+  namespace: ${namespace}
+---
+# The agent applies whatever the environment repository holds, so it needs these verbs on every kind. It needs no other
+# verb, no non-resource URL, and neither "escalate" nor "bind": Kubernetes then lets it grant no right that it does not
+# have itself. Whoever wants less replaces this role; what the agent may not do, its unit reports.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: fairlead-agent
+  labels:
+    app.kubernetes.io/part-of: fairlead
+rules:
+- apiGroups: ["*"]
+  resources: ["*"]
+  verbs: [get, list, watch, create, patch, update, delete]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: fairlead-agent
+  labels:
+    app.kubernetes.io/part-of: fairlead
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: fairlead-agent}
+subjects:
+- {kind: ServiceAccount, name: fairlead-agent, namespace: ${namespace}}
+---
+# What the agent needs for itself, kept apart so that it still works when the role above is narrowed.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: fairlead-agent
+  namespace: ${namespace}
+rules:
+# "create" cannot be limited to a name, because the name is not known before the object exists.
+- {apiGroups: [""], resources: [secrets], verbs: [create]}
+- {apiGroups: [""], resources: [secrets], resourceNames: [fairlead-agent-identity], verbs: [get, update, patch]}
+- {apiGroups: [fairlead.dev], resources: [units, units/status], verbs: [get, list, watch, create, patch, update, delete]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: fairlead-agent
+  namespace: ${namespace}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: fairlead-agent}
+subjects:
+- {kind: ServiceAccount, name: fairlead-agent, namespace: ${namespace}}
+---`;
+
+const joinSecret = (options: InstallManifestOptions, namespace: string): string => `apiVersion: v1
+kind: Secret
+metadata:
+  name: fairlead-agent-join
+  namespace: ${namespace}
+type: Opaque
+stringData:
+  clusterName: ${JSON.stringify(options.clusterName)}
+  enrolAddress: ${JSON.stringify(options.enrolAddress)}
+  # The agent sends its token to no hub but the one with this key.
+  caKeyHash: ${JSON.stringify(options.caKeyHash)}
+  joinToken: ${JSON.stringify(options.joinToken)}
+---`;
+
+const workload = (
+  namespace: string,
+  image: string,
+): string => `# A StatefulSet of one: never two agents at a time, and the journal's disk comes back with the pod.
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: fairlead-agent
+  namespace: ${namespace}
+  labels:
+    app.kubernetes.io/name: fairlead-agent
+    app.kubernetes.io/part-of: fairlead
+spec:
+  replicas: 1
+  serviceName: fairlead-agent
+  selector:
+    matchLabels:
+      app.kubernetes.io/name: fairlead-agent
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/name: fairlead-agent
+        app.kubernetes.io/part-of: fairlead
+    spec:
+      serviceAccountName: fairlead-agent
+      terminationGracePeriodSeconds: 30
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 65532
+        runAsGroup: 65532
+        fsGroup: 65532
+        seccompProfile: {type: RuntimeDefault}
+      containers:
+      - name: agent
+        image: ${image}
+        env:
+        - {name: FAIRLEAD_CLUSTER_NAME, valueFrom: {secretKeyRef: {name: fairlead-agent-join, key: clusterName}}}
+        - {name: FAIRLEAD_ENROL_ADDRESS, valueFrom: {secretKeyRef: {name: fairlead-agent-join, key: enrolAddress}}}
+        - {name: FAIRLEAD_CA_KEY_HASH, valueFrom: {secretKeyRef: {name: fairlead-agent-join, key: caKeyHash}}}
+        # Used once; the key may be removed from the Secret when the agent has joined.
+        - {name: FAIRLEAD_JOIN_TOKEN, valueFrom: {secretKeyRef: {name: fairlead-agent-join, key: joinToken, optional: true}}}
+        - {name: FAIRLEAD_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+        - {name: FAIRLEAD_DATA_DIR, value: /var/lib/fairlead}
+        - {name: FAIRLEAD_HEALTH_PORT, value: "9084"}
+        ports:
+        - {name: health, containerPort: 9084}
+        livenessProbe:
+          httpGet: {path: /livez, port: health}
+          periodSeconds: 20
+          timeoutSeconds: 5
+          failureThreshold: 6
+        readinessProbe:
+          httpGet: {path: /healthz, port: health}
+          periodSeconds: 10
+          timeoutSeconds: 5
+        resources:
+          requests: {cpu: 10m, memory: 64Mi}
+          limits: {memory: 256Mi}
+        securityContext:
+          allowPrivilegeEscalation: false
+          readOnlyRootFilesystem: true
+          capabilities: {drop: [ALL]}
+        volumeMounts:
+        - {name: journal, mountPath: /var/lib/fairlead}
+        - {name: temporary, mountPath: /tmp}
+      volumes:
+      # Rendered trees; gone with the pod.
+      - {name: temporary, emptyDir: {sizeLimit: 1Gi}}
+  volumeClaimTemplates:
+  - metadata:
+      name: journal
+    spec:
+      accessModes: [ReadWriteOnce]
+      resources:
+        requests: {storage: 1Gi}
+`;

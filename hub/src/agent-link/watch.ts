@@ -1,0 +1,160 @@
+import type {
+  KnownAssignment,
+  WatchAssignmentsRequest,
+  WatchAssignmentsResponse,
+} from '@fairlead/proto';
+import type { ClusterId } from '@fairlead/shared/ids';
+import { type ServerWritableStream, status } from '@grpc/grpc-js';
+import type { Assignment } from '../domain/rollout/index.ts';
+import { keepAliveIntervalMs, knownAssignmentsMax } from '../limits.ts';
+import { assignmentMessage } from './assignment-message.ts';
+import { CallError, type Peer, send } from './call.ts';
+
+export type Watermark = { readonly agentEpoch: string; readonly sequence: number };
+
+/** One open watch of one agent process. */
+export type Watch = {
+  readonly peer: Peer;
+  readonly instanceId: string;
+  readonly agentVersion: string;
+  /** The assignments of its cluster may have changed. */
+  readonly assignmentsChanged: () => void;
+  readonly auditAppended: (watermark: Watermark) => void;
+  /** Ends the call with a reason; what is being sent is given up. */
+  readonly end: (reason: CallError) => void;
+  /** Settles when the watch is over; rejects with why, unless the agent hung up. */
+  readonly run: () => Promise<void>;
+};
+
+type Call = ServerWritableStream<WatchAssignmentsRequest, WatchAssignmentsResponse>;
+
+type WatchOptions = {
+  readonly assignmentsOf: (
+    cluster: ClusterId,
+  ) => readonly Assignment[] | Promise<readonly Assignment[]>;
+  readonly epoch: () => number | Promise<number>;
+  readonly clusterLabels: () => Promise<Readonly<Record<string, string>>>;
+  readonly watermarks: readonly Watermark[];
+};
+
+type Held = { readonly epoch: number; readonly generation: number };
+
+/**
+ * Brings one agent to what its cluster is assigned and keeps it there. Nothing is queued: a change only notes that there
+ * is one, and what is sent is read at the moment of sending, so a slow agent costs the hub no memory and gets the newest.
+ */
+export function createWatch(call: Call, peer: Peer, options: WatchOptions): Watch {
+  const { known, instanceId, agentVersion } = call.request;
+  const held = new Map(known.map((item) => [keyOf(item), heldOf(item)]));
+  const watermarks = new Map(options.watermarks.map((mark) => [mark.agentEpoch, mark.sequence]));
+  const over = Promise.withResolvers<void>();
+  let isOver = false;
+  let changed = true;
+  let woken = Promise.withResolvers<void>();
+
+  const finish = (reason?: CallError) => {
+    if (isOver) return;
+    isOver = true;
+    if (reason === undefined) over.resolve();
+    else over.reject(reason);
+    woken.resolve();
+  };
+  call.once('cancelled', () => finish());
+  call.once('close', () => finish());
+
+  const put = async (update: WatchAssignmentsResponse['update']): Promise<void> => {
+    if (!(await send(call, { update }))) finish();
+  };
+
+  const putAssignments = async (differs: (held: Held | undefined, next: Held) => boolean) => {
+    const assignments = await options.assignmentsOf(peer.clusterId);
+    const epoch = await options.epoch();
+    const clusterLabels = await options.clusterLabels();
+    for (const assignment of assignments) {
+      if (isOver) break;
+      const next = { epoch, generation: assignment.generation };
+      if (!differs(held.get(keyOf(assignment)), next)) continue;
+      const message = assignmentMessage(assignment, { epoch, clusterLabels });
+      await put({ $case: 'assignment', assignment: message });
+      held.set(keyOf(assignment), next);
+    }
+    return assignments.length;
+  };
+
+  const pump = async (): Promise<void> => {
+    changed = false;
+    const assignmentsTotal = await putAssignments(isDifferent);
+    if (!isOver) await put({ $case: 'snapshotComplete', snapshotComplete: { assignmentsTotal } });
+    while (!isOver) {
+      if (changed) {
+        changed = false;
+        await putAssignments(isNewer);
+      }
+      for (const [agentEpoch, sequence] of watermarks) {
+        watermarks.delete(agentEpoch);
+        await put({ $case: 'auditWatermark', auditWatermark: { agentEpoch, sequence } });
+      }
+      if (isOver || changed || watermarks.size > 0) continue;
+      if (await idle(woken.promise)) {
+        await put({ $case: 'keepAlive', keepAlive: {} });
+      }
+      woken = Promise.withResolvers();
+    }
+  };
+
+  return {
+    peer,
+    instanceId,
+    agentVersion,
+    assignmentsChanged: () => {
+      changed = true;
+      woken.resolve();
+    },
+    auditAppended: ({ agentEpoch, sequence }) => {
+      watermarks.set(agentEpoch, Math.max(sequence, watermarks.get(agentEpoch) ?? 0));
+      woken.resolve();
+    },
+    end: finish,
+    run: async () => {
+      const pumping = pump();
+      await Promise.race([over.promise, pumping]);
+    },
+  };
+}
+
+export function checkWatchRequest({ known, instanceId }: WatchAssignmentsRequest): void {
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(instanceId)) {
+    throw new CallError(
+      status.INVALID_ARGUMENT,
+      'instance_id must have 1 to 64 letters, digits and "-"',
+    );
+  }
+  if (known.length > knownAssignmentsMax) {
+    throw new CallError(
+      status.INVALID_ARGUMENT,
+      `${known.length} known assignments; at most ${knownAssignmentsMax} are read`,
+    );
+  }
+}
+
+const keyOf = (target: { pipeline: string; stage: string }) => `${target.pipeline}/${target.stage}`;
+const heldOf = ({ epoch, generation }: KnownAssignment): Held => ({ epoch, generation });
+
+const isDifferent = (held: Held | undefined, next: Held): boolean =>
+  held?.epoch !== next.epoch || held.generation !== next.generation;
+
+const isNewer = (held: Held | undefined, next: Held): boolean =>
+  held === undefined ||
+  next.epoch > held.epoch ||
+  (next.epoch === held.epoch && next.generation > held.generation);
+
+/** True when nothing woke the watch for as long as a connection may be silent. */
+function idle(woken: Promise<void>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, keepAliveIntervalMs, true);
+    woken.then(() => {
+      clearTimeout(timer);
+      resolve(false);
+    });
+  });
+}
