@@ -1,0 +1,37 @@
+import { parseDuration } from '@fairlead/shared/time';
+import { InvalidArgumentError } from 'commander';
+
+export type StageReference = { readonly pipeline: string; readonly stage: string };
+
+export function parseStageReference(text: string): StageReference {
+  const [pipeline, stage, ...rest] = text.split('/');
+  if (pipeline && stage && rest.length === 0) return { pipeline, stage };
+  throw new InvalidArgumentError('Write it as PIPELINE/STAGE, such as checkout/production.');
+}
+
+/** Repeatable `key=value`. */
+export function collectLabel(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const split = text.indexOf('=');
+  if (split < 1) throw new InvalidArgumentError('Write it as key=value.');
+  return { ...before, [text.slice(0, split)]: text.slice(split + 1) };
+}
+
+export function parseCommitArgument(text: string): string {
+  if (/^[0-9a-f]{7,64}$/.test(text)) return text;
+  throw new InvalidArgumentError('Give a commit id, or its first 7 or more lower-case hex digits.');
+}
+
+export function parseDurationArgument(text: string): number {
+  const parsed = parseDuration(text);
+  if (parsed.ok) return parsed.value;
+  throw new InvalidArgumentError(`It ${parsed.error}.`);
+}
+
+export function parsePositiveInteger(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError('Give a whole number above 0.');
+}

@@ -1,0 +1,136 @@
+import type { Command } from 'commander';
+import type { TargetDocument } from '../../http/index.ts';
+import { segment } from '../api-client.ts';
+import {
+  parseCommitArgument,
+  parsePositiveInteger,
+  parseStageReference,
+  type StageReference,
+} from '../arguments.ts';
+import { CliError } from '../cli-error.ts';
+import type { CliContext } from '../context.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { openSession, type Session } from '../session.ts';
+import { shortCommit } from '../words.ts';
+
+export const stagePath = ({ pipeline, stage }: StageReference): string =>
+  `/pipelines/${segment(pipeline)}/stages/${segment(stage)}`;
+
+const where = ({ pipeline, stage }: StageReference): string => `${pipeline}/${stage}`;
+
+/** One verb over a stage: what it sends, and what it says when the hub has decided it. */
+type StageVerb = {
+  readonly name: string;
+  readonly description: string;
+  readonly takesRelease?: boolean;
+  readonly reason?: 'required' | 'none';
+  readonly force?: boolean;
+  readonly done: (stage: string, release: string) => string;
+};
+
+const verbs: readonly StageVerb[] = [
+  {
+    name: 'promote',
+    description: 'bring a release into a stage: the newest that waits for it, or a given one',
+    takesRelease: true,
+    reason: 'none',
+    force: true,
+    done: (stage, release) => `${release || 'The newest release'} is requested for ${stage}.`,
+  },
+  {
+    name: 'rollback',
+    description: 'go back to the last release that succeeded in a stage before, or to a given one',
+    takesRelease: true,
+    reason: 'required',
+    done: (stage, release) => `${stage} goes back to ${release || 'its previous release'}.`,
+  },
+  {
+    name: 'hold',
+    description: 'admit nothing more into a stage until it is resumed',
+    reason: 'required',
+    done: (stage) => `${stage} is held.`,
+  },
+  {
+    name: 'resume',
+    description: 'end the hold of a stage',
+    reason: 'required',
+    done: (stage) => `${stage} is resumed.`,
+  },
+  {
+    name: 'abort',
+    description: "end a stage's rollout; targets keep what they were assigned",
+    reason: 'required',
+    done: (stage) => `The rollout of ${stage} is aborted.`,
+  },
+];
+
+type VerbOptions = { reason?: string; force?: boolean };
+
+export function addStageCommands(program: Command, context: CliContext): void {
+  for (const verb of verbs) addVerb(program, context, verb);
+  program
+    .command('confirm-prune')
+    .description('let a target delete the objects that its deletion budget holds back')
+    .argument('<pipeline/stage>', 'stage', parseStageReference)
+    .requiredOption('--cluster <name>', 'whose prune is held')
+    .option('--generation <number>', 'the held one (default: the newest)', parsePositiveInteger)
+    .action(async (stage: StageReference, options: PruneOptions, command: Command) => {
+      const session = await openSession(context, command);
+      const generation = options.generation ?? (await heldGeneration(session, stage, options));
+      const change = await session.api.send('POST', `${stagePath(stage)}:confirm-prune`, {
+        cluster: options.cluster,
+        generation,
+      });
+      session.print(
+        change,
+        () => `The prune of ${where(stage)} in ${options.cluster} is confirmed.`,
+      );
+    });
+}
+
+function addVerb(program: Command, context: CliContext, verb: StageVerb): void {
+  const command = program
+    .command(verb.name)
+    .description(verb.description)
+    .argument('<pipeline/stage>', 'stage', parseStageReference);
+  if (verb.takesRelease) {
+    command.argument('[release]', 'commit id, or 7 or more digits of it', parseCommitArgument);
+  }
+  if (verb.force) {
+    command.option('--force', 'pass over the gates that have not passed; goes on record');
+  }
+  if (verb.reason === 'required') {
+    command.requiredOption('--reason <text>', 'why, for the audit log');
+  }
+  command.action(async (stage: StageReference, ...rest: unknown[]) => {
+    const release = verb.takesRelease ? (rest[0] as string | undefined) : undefined;
+    const { reason, force } = command.opts<VerbOptions>();
+    const session = await openSession(context, command);
+    const change = await session.api.send('POST', `${stagePath(stage)}:${verb.name}`, {
+      ...(release === undefined ? {} : { release }),
+      ...(reason === undefined ? {} : { reason }),
+      ...(force === undefined ? {} : { force }),
+    });
+    session.print(change, () => verb.done(where(stage), shortCommit(release)));
+  });
+}
+
+type PruneOptions = { cluster: string; generation?: number };
+
+/** A person confirms what the target says now; if it says something else meanwhile, the hub refuses. */
+async function heldGeneration(
+  { api, context }: Session,
+  stage: StageReference,
+  { cluster }: PruneOptions,
+): Promise<number> {
+  for await (const target of api.items<TargetDocument>(`${stagePath(stage)}/targets`)) {
+    if (target.cluster !== cluster || target.report?.phase !== 'prune-held') continue;
+    const { pruneHeldObjects, generation } = target.report;
+    context.writeError(`${cluster} will delete ${pruneHeldObjects} objects.\n`);
+    return generation;
+  }
+  throw new CliError(
+    exitCodes.notFound,
+    `No prune is held for ${where(stage)} in ${cluster}: nothing was confirmed.`,
+  );
+}

@@ -1,0 +1,92 @@
+import type { Command } from 'commander';
+import type { ExplanationDocument, StageDocument, StatusDocument } from '../../http/index.ts';
+import { cliExplanationsMax } from '../../limits.ts';
+import { type ApiClient, segment } from '../api-client.ts';
+import type { CliContext } from '../context.ts';
+import { renderTable, type TableContent } from '../output.ts';
+import { openSession } from '../session.ts';
+import {
+  clusterStatus,
+  heldText,
+  shortCommit,
+  stageHealth,
+  stagePhase,
+  targetsText,
+} from '../words.ts';
+
+export function addStatusCommand(program: Command, context: CliContext): void {
+  program
+    .command('status')
+    .description('show what runs where, and what waits for what')
+    .action(async (_options: object, command: Command) => {
+      const session = await openSession(context, command);
+      const status = await session.api.get<StatusDocument>('/status');
+      const waiting = session.output === 'table' ? await explainWaiting(session.api, status) : {};
+      session.print(status, () => statusText(status, waiting, session.now));
+    });
+}
+
+type Waiting = Readonly<Record<string, string>>;
+const keyOf = ({ pipeline, name }: StageDocument): string => `${pipeline}/${name}`;
+
+/** Why stages without the newest release do not have it, for the first ones; the rest can be asked one by one. */
+async function explainWaiting(api: ApiClient, status: StatusDocument): Promise<Waiting> {
+  const behind = status.pipelines.items.flatMap(({ newestRelease, stages }) =>
+    newestRelease === undefined
+      ? []
+      : stages.filter(
+          ({ currentRelease, held }) => currentRelease !== newestRelease && held === undefined,
+        ),
+  );
+  const explained = await Promise.all(
+    behind.slice(0, cliExplanationsMax).map(async (stage) => {
+      const path = `/pipelines/${segment(stage.pipeline)}/stages/${segment(stage.name)}/explain`;
+      // The table is worth more than this column: a stage may have been removed since.
+      const found = await api.get<ExplanationDocument>(path).catch(() => undefined);
+      return [keyOf(stage), found?.summary ?? ''] as const;
+    }),
+  );
+  return Object.fromEntries(explained);
+}
+
+export function stagesTable(
+  stages: readonly StageDocument[],
+  { now, waiting = {} }: { now: number; waiting?: Waiting },
+): TableContent {
+  return {
+    columns: ['stage', 'release', 'phase', 'targets', 'health', 'note'],
+    rows: stages.map((stage) => [
+      keyOf(stage),
+      shortCommit(stage.currentRelease) || '—',
+      stagePhase(stage, now),
+      targetsText(stage),
+      stageHealth(stage, now),
+      noteOf(stage, { now, waiting }),
+    ]),
+    empty: 'No pipelines. Add one with `fairlead apply -f FILE`.',
+  };
+}
+
+function noteOf(stage: StageDocument, { now, waiting }: { now: number; waiting: Waiting }): string {
+  const notes = [heldText(stage, now), waiting[keyOf(stage)] ?? ''];
+  if (stage.health === 'unhealthy') notes.push(stage.healthMessage);
+  return notes.filter((note) => note !== '').join('; ');
+}
+
+function statusText(status: StatusDocument, waiting: Waiting, now: number): string {
+  const totals = Object.entries(status.clusterTotals)
+    .filter(([, count]) => count > 0)
+    .map(([state, count]) => `${count} ${state}`);
+  const stages = status.pipelines.items.flatMap((pipeline) => pipeline.stages);
+  const troubled = status.clusters.items.filter(({ status: state }) => state !== 'connected');
+  const parts = [
+    `Clusters: ${totals.join(', ') || 'none'}`,
+    ...troubled.map((cluster) => `  ${cluster.name} is ${clusterStatus(cluster, now)}`),
+    '',
+    renderTable(stagesTable(stages, { now, waiting })),
+  ];
+  if (status.pipelines.nextCursor || status.clusters.nextCursor) {
+    parts.push('', 'There is more: see `fairlead get pipelines` and `fairlead cluster list`.');
+  }
+  return parts.join('\n');
+}

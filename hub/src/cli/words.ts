@@ -1,0 +1,75 @@
+import { formatDuration } from '@fairlead/shared/time';
+import type { ClusterDocument, StageDocument } from '../http/index.ts';
+
+/** How long ago or how far ahead a time is, in words: `3m ago`, `in 8m`, `now`. */
+export function relativeTime(time: string | undefined, now: number): string {
+  if (time === undefined) return 'never';
+  const elapsedMs = now - Date.parse(time);
+  if (Math.abs(elapsedMs) < 1_000) return 'now';
+  return elapsedMs > 0 ? `${roughly(elapsedMs)} ago` : `in ${roughly(-elapsedMs)}`;
+}
+
+/** How long something lasts already: `3m`. */
+export const age = (since: string | undefined, now: number): string =>
+  since === undefined ? '' : roughly(Math.max(0, now - Date.parse(since)));
+
+/** Whole seconds are enough for a person. */
+const roughly = (durationMs: number): string =>
+  durationMs < 1_000 ? '0s' : formatDuration(Math.floor(durationMs / 1_000) * 1_000);
+
+export const shortCommit = (commit: string | undefined): string => commit?.slice(0, 10) ?? '';
+
+export const labelsText = (labels: Readonly<Record<string, string>>): string =>
+  Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+
+type StatusFields = Pick<ClusterDocument, 'status' | 'statusSince' | 'lastSeenAt'> &
+  Partial<Pick<ClusterDocument, 'joinTokenExpiresAt'>>;
+
+/** A cluster's status with its age, counted for an offline one from the last time that it was heard. */
+export function clusterStatus(cluster: StatusFields, now: number): string {
+  const { status, statusSince, lastSeenAt, joinTokenExpiresAt } = cluster;
+  if (status === 'offline') return `offline for ${age(lastSeenAt ?? statusSince, now)}`;
+  if (status === 'pending' && joinTokenExpiresAt !== undefined) {
+    return Date.parse(joinTokenExpiresAt) > now
+      ? `pending, token expires ${relativeTime(joinTokenExpiresAt, now)}`
+      : 'pending, token expired';
+  }
+  return `${status} for ${age(statusSince, now)}`;
+}
+
+/** What a stage does now. */
+export function stagePhase(stage: StageDocument, now: number): string {
+  if (stage.rollout === undefined) return 'no release yet';
+  switch (stage.rollout.state) {
+    case 'running':
+      return `rolling out for ${age(stage.rollout.startedAt, now)}`;
+    case 'succeeded':
+      return `succeeded ${relativeTime(stage.succeededAt ?? stage.rollout.startedAt, now)}`;
+    default:
+      return stage.rollout.state;
+  }
+}
+
+/** Healthy targets of all: `3 of 4 healthy, 1 offline`. */
+export function targetsText({ targets }: Pick<StageDocument, 'targets'>): string {
+  if (targets.total === 0) return 'none';
+  const parts = [`${targets.healthy} of ${targets.total} healthy`];
+  if (targets.failing > 0) parts.push(`${targets.failing} failing`);
+  if (targets.offline > 0) parts.push(`${targets.offline} offline`);
+  return parts.join(', ');
+}
+
+export function stageHealth(stage: StageDocument, now: number): string {
+  const since = stage.healthSince === undefined ? '' : ` for ${age(stage.healthSince, now)}`;
+  return stage.health === 'unknown' ? 'unknown' : `${stage.health}${since}`;
+}
+
+export const heldText = ({ held }: StageDocument, now: number): string =>
+  held === undefined
+    ? ''
+    : `held ${held.automatic ? 'automatically ' : ''}${relativeTime(held.since, now)}: ${held.reason}`;
+
+/** One line without what would move a terminal's cursor or colour it. */
+export const oneLine = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
