@@ -70,8 +70,8 @@ export const busPingsUnansweredMax = 2;
 export const busAckMsMax = 10_000;
 export const beatIntervalMsMin = 1_000;
 export const beatIntervalMsMax = 300_000;
-/** Audit events that may be published before the hub says that they are in its log. */
-export const auditWindowEventsMax = 4_096;
+/** Audit events of one message; the next one goes when the hub has them in its log. */
+export const auditWindowEventsMax = 512;
 /** Published audit events that the hub has not confirmed for this long are sent again. */
 export const auditResendMs = 60_000;
 export const auditResendMsMax = 600_000;
@@ -107,3 +107,39 @@ export const watchBackoffMsMin = 100;
 export const watchBackoffMsMax = 10_000;
 /** One object: the API server itself refuses larger ones. */
 export const watchLineBytesMax = 8 * 1024 * 1024;
+
+// Reconciling.
+/** Units that work at once; one that waits for health does not count. */
+export const unitsInParallelMax = 16;
+/** Requests of one unit at once, so that a large unit leaves room for others. */
+export const unitRequestsInFlightMax = 12;
+/** Pause after a failed try; it doubles, with jitter. */
+export const unitRetryMsMin = 1_000;
+export const unitRetryMsMax = 120_000;
+/** Changes within this time go into one report; a phase that ends the work does not wait. */
+export const unitReportDelayMs = 200;
+/** The unit's object in the cluster is written at most this often while only its health changes. */
+export const unitStatusIntervalMs = 10_000;
+export const unitMessageCharactersMax = 2_000;
+/** Keys named in one audit entry. */
+export const auditObjectsMax = 50;
+/** Rendered objects that stay in memory for repairs, as text over all units; others are rendered again. */
+export const renderedBytesMax = 24 * 1024 * 1024;
+/** A new custom resource that has no status is believed to keep none after this time. */
+export const firstStatusMsMax = 5_000;
+/** A workload that is on its way for this long is asked for its pods. */
+export const podsLookDelayMs = 2_000;
+export const podsLookIntervalMs = 5_000;
+/** Workloads of one unit whose pods are looked at in one turn. */
+export const podsLooksMax = 3;
+/** How long one step of a prune waits for its objects to be gone before the next step begins. */
+export const pruneStepMsMax = 30_000;
+/** How long a first list of a kind may take before the unit says that it cannot be watched. */
+export const watchFirstListMsMax = 30_000;
+export const driftDifferencesMax = 20;
+/** More repairs of one object than this within the window are a fight with another manager. */
+export const fightRepairsMax = 10;
+export const fightWindowMs = 60_000;
+/** Pause between repairs in a fight; it doubles. */
+export const fightDelayMsMin = 5_000;
+export const fightDelayMsMax = 300_000;

@@ -1,0 +1,230 @@
+import { type FetchTreeResponse, type GitObjectChunk, GitObjectType } from '@fairlead/proto';
+import { err, ok, type Result } from '@fairlead/shared/result';
+import type { Clock } from '@fairlead/shared/time';
+import { status } from '@grpc/grpc-js';
+import type { Assignment } from '../domain/link/index.ts';
+import {
+  type GitObjectKind,
+  hashGitObject,
+  isObjectId,
+  type Journal,
+  type ObjectStore,
+  type TreeFolders,
+  type TreeName,
+  walkTree,
+} from '../journal/index.ts';
+import {
+  fetchDurationMsMax,
+  fetchHaveCommitsMax,
+  fetchIdleMsMax,
+  gitObjectBytesMax,
+  gitTreeBytesMax,
+  gitTreeObjectsMax,
+} from '../limits.ts';
+import type { LoadTree, StepFailure } from '../reconcile/ports.ts';
+import { failureOf, openLink } from './channel.ts';
+import type { IdentitySource } from './identity.ts';
+
+export type FetchDependencies = {
+  readonly identity: Pick<IdentitySource, 'current'>;
+  readonly journal: Pick<Journal, 'isComplete' | 'markComplete' | 'completeCommits' | 'forgetTree'>;
+  readonly objects: ObjectStore;
+  readonly clock: Clock;
+  /** Ends every fetch. */
+  readonly signal: AbortSignal;
+};
+
+export type FetchTree = (
+  assignment: Assignment,
+  signal: AbortSignal,
+) => Promise<Result<void, StepFailure>>;
+
+const passing = (message: string): Result<never, StepFailure> => err({ message, terminal: false });
+/** The same commit would be refused again. */
+const final = (message: string): Result<never, StepFailure> => err({ message, terminal: true });
+
+const kinds: Readonly<Record<number, GitObjectKind>> = {
+  [GitObjectType.GIT_OBJECT_TYPE_COMMIT]: 'commit',
+  [GitObjectType.GIT_OBJECT_TYPE_TREE]: 'tree',
+  [GitObjectType.GIT_OBJECT_TYPE_BLOB]: 'blob',
+};
+
+/**
+ * Brings the tree of an assignment into the object store. The transport is not trusted: each object is hashed, and the
+ * tree counts as complete only when the commit leads to everything below the root and to everything that was sent.
+ * Units with the same commit and root share one fetch.
+ */
+export function createFetchTree(dependencies: FetchDependencies): FetchTree {
+  const { identity, journal, objects, clock } = dependencies;
+  const underWay = new Map<string, Promise<Result<void, StepFailure>>>();
+
+  const receive = async (
+    assignment: Assignment,
+    haveCommits: readonly string[],
+  ): Promise<Result<Set<string>, StepFailure>> => {
+    const current = identity.current();
+    if (current === undefined) return passing('the agent has no identity yet');
+    const client = openLink(current);
+    const { pipeline, stage, commit, root } = assignment;
+    const deadline = Date.now() + fetchDurationMsMax;
+    const request = { pipeline, stage, commit, root, haveCommits: [...haveCommits] };
+    const call = client.fetchTree(request, { deadline });
+    const cancel = (): void => call.cancel();
+    const watchdog = setTimeout(cancel, fetchIdleMsMax);
+    dependencies.signal.addEventListener('abort', cancel, { once: true });
+    if (dependencies.signal.aborted) cancel();
+    const reception = createReception(objects, commit.length);
+    try {
+      for await (const response of call as AsyncIterable<FetchTreeResponse>) {
+        watchdog.refresh();
+        const fault = await reception.take(response);
+        if (fault !== undefined) return passing(`the hub sent ${fault}`);
+      }
+      return reception.end();
+    } catch (error) {
+      const failure = failureOf(error);
+      const unassigned = failure.code === status.PERMISSION_DENIED;
+      return passing(
+        unassigned
+          ? 'the hub says that this commit is not assigned to this cluster any more'
+          : `the tree cannot be fetched: ${failure.message}`,
+      );
+    } finally {
+      clearTimeout(watchdog);
+      dependencies.signal.removeEventListener('abort', cancel);
+      call.on('error', () => undefined);
+      call.cancel();
+      client.close();
+    }
+  };
+
+  const fetch = async (
+    assignment: Assignment,
+    tree: TreeName,
+  ): Promise<Result<void, StepFailure>> => {
+    const have = journal.completeCommits(tree.repository, tree.root, fetchHaveCommitsMax);
+    for (const haveCommits of have.length === 0 ? [[]] : [have, []]) {
+      const received = await receive(assignment, haveCommits);
+      if (!received.ok) return received;
+      const walked = await walkTree(objects.read, tree.commit, tree.root);
+      if (walked.ok) {
+        const foreign = [...received.value].filter((id) => !walked.value.objectIds.has(id));
+        if (foreign.length > 0) {
+          for (const id of foreign) await objects.remove(id);
+          return passing(`the hub sent ${foreign.length} object(s) that the commit does not name`);
+        }
+        journal.markComplete(tree, clock.now());
+        return ok(undefined);
+      }
+      if (walked.error.kind === 'refused') return final(walked.error.message);
+      // What the agent said to have is not all there any more: ask for everything once.
+      for (const commit of haveCommits) journal.forgetTree({ ...tree, commit });
+      if (haveCommits.length === 0) {
+        return passing(`the hub sent a part of the tree only: ${walked.error.message}`);
+      }
+    }
+    return passing('the tree is incomplete');
+  };
+
+  return async (assignment, signal) => {
+    const { repository, commit, root } = assignment;
+    const tree = { repository, commit, root };
+    if (journal.isComplete(tree)) {
+      journal.markComplete(tree, clock.now());
+      return ok(undefined);
+    }
+    const key = `${repository}:${commit}:${root}`;
+    const running =
+      underWay.get(key) ?? fetch(assignment, tree).finally(() => underWay.delete(key));
+    underWay.set(key, running);
+    return orEnded(running, signal);
+  };
+}
+
+/** One caller's end does not end a fetch that others wait for. */
+function orEnded(
+  running: Promise<Result<void, StepFailure>>,
+  signal: AbortSignal,
+): Promise<Result<void, StepFailure>> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => resolve(passing('ended'));
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    running.finally(() => signal.removeEventListener('abort', onAbort)).then(resolve, reject);
+  });
+}
+
+/** Puts chunks together to objects and stores each one that has the digest it is named by. */
+function createReception(objects: ObjectStore, idLength: number) {
+  const received = new Set<string>();
+  let open:
+    | { first: GitObjectChunk; kind: GitObjectKind; parts: Buffer[]; bytes: number }
+    | undefined;
+  let bytesTotal = 0;
+  let total: number | undefined;
+
+  const take = async ({ part }: FetchTreeResponse): Promise<string | undefined> => {
+    if (total !== undefined) return 'something after the end';
+    if (part === undefined) return 'a message without content';
+    if (part.$case === 'complete') {
+      if (open !== undefined) return 'the end within an object';
+      total = part.complete.objectsTotal;
+      return total === received.size ? undefined : `${received.size} objects, and says ${total}`;
+    }
+    const { chunk } = part;
+    if (open === undefined) {
+      const kind = kinds[chunk.type];
+      if (kind === undefined) return `an object of the unknown kind ${chunk.type}`;
+      if (!isObjectId(chunk.objectId) || chunk.objectId.length !== idLength) return 'a wrong id';
+      if (chunk.sizeBytes > gitObjectBytesMax) {
+        return `an object of ${chunk.sizeBytes} bytes; the limit is ${gitObjectBytesMax}`;
+      }
+      bytesTotal += chunk.sizeBytes;
+      if (bytesTotal > gitTreeBytesMax) return `over ${gitTreeBytesMax} bytes`;
+      if (received.size >= gitTreeObjectsMax) return `over ${gitTreeObjectsMax} objects`;
+      open = { first: chunk, kind, parts: [], bytes: 0 };
+    }
+    const { first, kind, parts } = open;
+    if (chunk.objectId !== first.objectId || chunk.offsetBytes !== open.bytes) {
+      return 'chunks out of order';
+    }
+    parts.push(chunk.data);
+    open.bytes += chunk.data.length;
+    if (open.bytes > first.sizeBytes) return 'more bytes than it said';
+    if (open.bytes < first.sizeBytes) {
+      return chunk.data.length === 0 ? 'an empty chunk' : undefined;
+    }
+    open = undefined;
+    const object = { kind, data: Buffer.concat(parts) };
+    if (hashGitObject(object, idLength) !== first.objectId) return 'an object with another digest';
+    await objects.write(first.objectId, object);
+    received.add(first.objectId);
+    return undefined;
+  };
+
+  return {
+    take,
+    end: (): Result<Set<string>, StepFailure> =>
+      total === undefined ? passing('the hub stopped within the tree') : ok(received),
+  };
+}
+
+/** Fetches, if need be, and writes the tree to a folder. A damaged object is fetched again once. */
+export function createLoadTree(
+  fetchTree: FetchTree,
+  folders: TreeFolders,
+  journal: Pick<Journal, 'forgetTree'>,
+): LoadTree {
+  return async (assignment, signal) => {
+    const { repository, commit, root } = assignment;
+    for (let attempt = 1; ; attempt++) {
+      const fetched = await fetchTree(assignment, signal);
+      if (!fetched.ok) return fetched;
+      const folder = await folders.materialise(commit, root);
+      if (folder.ok) return folder;
+      if (folder.error.kind === 'refused') return final(folder.error.message);
+      journal.forgetTree({ repository, commit, root });
+      if (attempt === 2) return passing(folder.error.message);
+    }
+  };
+}

@@ -1,0 +1,93 @@
+import type { Logger } from '@fairlead/shared/log';
+import type { Clock, Random } from '@fairlead/shared/time';
+import type { Journal, ReportRecord } from '../journal/index.ts';
+import {
+  linkBackoffMsMax,
+  linkBackoffMsMin,
+  reportBurstMax,
+  reportIntervalMs,
+  reportsInFlightMax,
+} from '../limits.ts';
+import type { BusSession } from './bus.ts';
+import { createBackoff, type Pulse, pause } from './pause.ts';
+import { encodeReport } from './wire.ts';
+
+export type ReportPumpDependencies = {
+  readonly journal: Pick<Journal, 'pendingReports' | 'markReportSent' | 'agentEpoch'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Pulsed when a report waits. */
+  readonly changed: Pulse;
+  readonly burstMax?: number;
+  readonly intervalMs?: number;
+};
+
+const unitsMax = 2_000;
+const idleWaitMs = 60_000;
+
+/**
+ * Publishes each unit's newest report. A unit may send a few at once and then one each interval (F32); what comes in
+ * between replaces what waits, so the newest is always the one that goes.
+ */
+export function createReportPump(dependencies: ReportPumpDependencies) {
+  const { journal, clock, random, logger, changed } = dependencies;
+  const allow = createAllowance(
+    dependencies.burstMax ?? reportBurstMax,
+    dependencies.intervalMs ?? reportIntervalMs,
+  );
+
+  return async (session: BusSession, signal: AbortSignal): Promise<void> => {
+    const backoff = createBackoff(linkBackoffMsMin, linkBackoffMsMax, random);
+    const send = async (record: ReportRecord): Promise<void> => {
+      const epoch = journal.agentEpoch();
+      const messageId = `${session.clusterId}/${epoch}/report/${record.sequence}`;
+      await session.publishStored('report', encodeReport(record, epoch), messageId);
+      journal.markReportSent(record.report.unit, record.sequence);
+    };
+    while (!signal.aborted) {
+      const nowMs = clock.now();
+      let waitMs = idleWaitMs;
+      const due: ReportRecord[] = [];
+      for (const record of journal.pendingReports(unitsMax)) {
+        if (due.length >= reportsInFlightMax) break;
+        const delayMs = allow.delayMs(record.report.unit, nowMs);
+        if (delayMs > 0) waitMs = Math.min(waitMs, delayMs);
+        else due.push(record);
+      }
+      if (due.length === 0) {
+        await changed.wait(waitMs, signal);
+        continue;
+      }
+      const results = await Promise.allSettled(due.map(send));
+      for (const [index, result] of results.entries()) {
+        const unit = due[index]?.report.unit ?? '';
+        if (result.status === 'fulfilled') allow.take(unit, nowMs);
+      }
+      const failed = results.find((result) => result.status === 'rejected');
+      if (failed === undefined) backoff.reset();
+      else if (!signal.aborted) {
+        logger.warn({ reason: String(failed.reason) }, 'reports are not taken by the bus');
+        await pause(backoff.next(), signal);
+      }
+    }
+  };
+}
+
+/** A bucket of `burstMax` that refills by one each interval, for each unit. */
+function createAllowance(burstMax: number, intervalMs: number) {
+  const buckets = new Map<string, { left: number; atMs: number }>();
+  const refilled = (unit: string, nowMs: number): number => {
+    const bucket = buckets.get(unit);
+    if (bucket === undefined) return burstMax;
+    return Math.min(burstMax, bucket.left + Math.max(0, nowMs - bucket.atMs) / intervalMs);
+  };
+  return {
+    delayMs: (unit: string, nowMs: number): number =>
+      Math.max(0, (1 - refilled(unit, nowMs)) * intervalMs),
+    take: (unit: string, nowMs: number): void => {
+      if (buckets.size > unitsMax) buckets.clear();
+      buckets.set(unit, { left: refilled(unit, nowMs) - 1, atMs: nowMs });
+    },
+  };
+}
