@@ -6,6 +6,30 @@ import { pageItemsMax } from '../limits.ts';
 
 const time = z.iso.datetime().openapi({ example: '2026-03-02T09:30:00.000Z' });
 const name = z.string().openapi({ example: 'checkout' });
+/** A name that a request gives: an RFC 1123 label. */
+export const resourceName = z
+  .string()
+  .max(63)
+  .regex(
+    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+    'must consist of a-z, 0-9 and "-", with a letter or digit at both ends',
+  )
+  .openapi({ example: 'checkout' });
+/** Keys and values as Kubernetes takes them, so that a label can be shown there too. */
+const givenLabels = z
+  .record(
+    z
+      .string()
+      .max(316)
+      .regex(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/),
+    z
+      .string()
+      .regex(
+        /^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/,
+        'must be a Kubernetes label value: at most 63 of A-Z, a-z, 0-9, "-", "_" and "."',
+      ),
+  )
+  .refine((labels) => Object.keys(labels).length <= 64, 'must have at most 64 labels');
 const commit = z.string().openapi({ description: 'A full Git commit id.' });
 const labels = z.record(z.string(), z.string());
 const count = z.int().nonnegative();
@@ -80,7 +104,11 @@ export type ClusterDocument = z.infer<typeof clusterSchema>;
 export const clusterPageSchema = pageOf(clusterSchema);
 
 export const addClusterSchema = z
-  .strictObject({ name, project: name.default('default'), labels: labels.default({}) })
+  .strictObject({
+    name: resourceName,
+    project: resourceName.default('default'),
+    labels: givenLabels.default({}),
+  })
   .openapi('AddCluster');
 
 /** The join token is in this answer only: the hub keeps its hash. */
@@ -96,7 +124,7 @@ export const joinSchema = z
   .openapi('ClusterJoin');
 export type ClusterJoinDocument = z.infer<typeof joinSchema>;
 
-export const changeLabelsSchema = z.strictObject({ labels }).openapi('ChangeLabels');
+export const changeLabelsSchema = z.strictObject({ labels: givenLabels }).openapi('ChangeLabels');
 export const reasonSchema = z
   .strictObject({ reason: z.string().min(1).max(1_000) })
   .openapi('Reason');
@@ -136,11 +164,18 @@ export const pipelineSchema = z
       name,
       project: name,
       repository: name,
-      include: z.array(z.string()),
-      exclude: z.array(z.string()),
-      stages: z.array(
-        z.looseObject({ name, after: z.array(name), path: z.string(), promote: z.string() }),
-      ),
+      include: z.array(z.string()).readonly(),
+      exclude: z.array(z.string()).readonly(),
+      stages: z
+        .array(
+          z.looseObject({
+            name,
+            after: z.array(name).readonly(),
+            path: z.string(),
+            promote: z.string(),
+          }),
+        )
+        .readonly(),
     }),
   })
   .openapi('Pipeline');
@@ -350,7 +385,7 @@ export const rollbackSchema = z
   .strictObject({ release: releaseReference.optional(), reason: z.string().min(1).max(1_000) })
   .openapi('Rollback');
 export const confirmPruneSchema = z
-  .strictObject({ cluster: name, generation: z.int().positive() })
+  .strictObject({ cluster: resourceName, generation: z.int().positive() })
   .openapi('ConfirmPrune');
 export const optionalReasonSchema = z
   .strictObject({ reason: z.string().max(1_000).default('') })
@@ -436,3 +471,23 @@ export const readinessSchema = z
   })
   .openapi('Readiness');
 export type ReadinessDocument = z.infer<typeof readinessSchema>;
+
+export const tokenSchema = z
+  .object({
+    id: z.string(),
+    name,
+    role: z.enum(['admin', 'viewer']),
+    issuedAt: time,
+    revokedAt: time.optional(),
+  })
+  .openapi('Token');
+export type TokenDocument = z.infer<typeof tokenSchema>;
+
+export const issueTokenSchema = z
+  .strictObject({ name: resourceName, role: z.enum(['admin', 'viewer']) })
+  .openapi('IssueToken');
+
+/** The token is in this answer only: the hub keeps its hash. */
+export const issuedTokenSchema = z
+  .object({ id: z.string(), name, token: z.string(), position: count })
+  .openapi('IssuedToken');

@@ -1,0 +1,250 @@
+import type { Instant } from '@fairlead/shared/time';
+import type { RecordedEvent } from '../decision-log/index.ts';
+import type {
+  AdmissionView,
+  ClusterView,
+  EntrySubject,
+  PipelineView,
+  ReleaseView,
+  RepositoryView,
+  RolloutView,
+  StageView,
+  TargetView,
+  TokenView,
+} from '../read-model/index.ts';
+import type {
+  AdmissionDocument,
+  AuditEntryDocument,
+  ClusterDocument,
+  PipelineDocument,
+  ReleaseDocument,
+  RepositoryDocument,
+  RolloutDocument,
+  StageDocument,
+  TargetDocument,
+  TokenDocument,
+} from './schemas.ts';
+
+// Rows of the read model as the API says them.
+
+export const timeText = (at: Instant): string => new Date(at).toISOString();
+
+/** A field only where it has a value. */
+const optional = <Key extends string, Value, Text>(
+  key: Key,
+  value: Value | null | undefined,
+  text: (value: Value) => Text,
+): { [Name in Key]?: Text } =>
+  value === null || value === undefined ? {} : ({ [key]: text(value) } as { [Name in Key]?: Text });
+
+const same = <Value>(value: Value): Value => value;
+
+export function clusterDocument(row: ClusterView, seenAt?: Instant): ClusterDocument {
+  const lastSeenAt = Math.max(row.lastSeenAt ?? 0, seenAt ?? 0);
+  const { certificateSerial: serial, certificateExpiresAt } = row;
+  return {
+    id: row.id,
+    name: row.name,
+    project: row.project,
+    labels: row.labels,
+    claims: row.claims,
+    status: row.status,
+    statusSince: timeText(row.statusSince),
+    ...(lastSeenAt > 0 ? { lastSeenAt: timeText(lastSeenAt) } : {}),
+    ...optional('agentVersion', row.agentVersion, same),
+    addedAt: timeText(row.addedAt),
+    ...optional('enrolledAt', row.enrolledAt, timeText),
+    ...(serial !== null && certificateExpiresAt !== null
+      ? { certificate: { serial, expiresAt: timeText(certificateExpiresAt) } }
+      : {}),
+    ...optional('joinTokenExpiresAt', row.joinTokenExpiresAt, timeText),
+  };
+}
+
+export function repositoryDocument(row: RepositoryView): RepositoryDocument {
+  const { failureMessage, failureSince, definition } = row;
+  return {
+    ...definition,
+    ...optional('head', row.head, same),
+    ...optional('headSeenAt', row.headSeenAt, timeText),
+    ...(failureMessage !== null && failureSince !== null
+      ? { failure: { message: failureMessage, since: timeText(failureSince) } }
+      : {}),
+  };
+}
+
+export const pipelineDocument = (row: PipelineView): PipelineDocument => ({
+  name: row.name,
+  project: row.project,
+  repository: row.repository,
+  revision: row.revision,
+  definition: row.definition,
+});
+
+export const releaseDocument = (row: ReleaseView): ReleaseDocument => ({
+  pipeline: row.pipeline,
+  commit: row.commit,
+  position: row.position,
+  subject: row.subject,
+  authorName: row.authorName,
+  authorEmail: row.authorEmail,
+  committedAt: timeText(row.committedAt),
+  discoveredAt: timeText(row.discoveredAt),
+  orphaned: row.orphaned,
+  stages: row.stages.map(({ stage, state, at, current }) => ({
+    stage,
+    state,
+    at: timeText(at),
+    current,
+  })),
+});
+
+export function stageDocument(row: StageView): StageDocument {
+  const { heldReason, heldAutomatic, heldSince } = row;
+  return {
+    pipeline: row.pipeline,
+    name: row.name,
+    after: [...row.after],
+    promote: row.promote,
+    ...optional('currentRelease', row.currentRelease, same),
+    ...optional('succeededRelease', row.succeededRelease, same),
+    ...optional('succeededAt', row.succeededAt, timeText),
+    ...optional('rollout', row.rollout, ({ id, release, state, startedAt }) => ({
+      id,
+      release,
+      state,
+      startedAt: timeText(startedAt),
+    })),
+    ...(heldReason !== null && heldSince !== null
+      ? {
+          held: {
+            reason: heldReason,
+            automatic: heldAutomatic ?? false,
+            since: timeText(heldSince),
+          },
+        }
+      : {}),
+    health: row.health,
+    healthMessage: row.healthMessage,
+    ...optional('healthSince', row.healthSince, timeText),
+    targets: row.targets,
+  };
+}
+
+export function targetDocument({ target, cluster, report, objects }: TargetView): TargetDocument {
+  const { pipeline, stage, clusterId, generation, commit } = target;
+  return {
+    pipeline,
+    stage,
+    cluster: target.clusterName,
+    clusterId,
+    clusterStatus: cluster === undefined || cluster.removedAt !== null ? 'removed' : cluster.status,
+    ...optional('clusterLastSeenAt', cluster?.lastSeenAt, timeText),
+    disposition: target.disposition,
+    generation,
+    commit,
+    path: target.path,
+    cause: target.cause,
+    assignedAt: timeText(target.assignedAt),
+    ...(report === undefined
+      ? {}
+      : {
+          report: {
+            generation: report.generation,
+            commit: report.commit,
+            phase: report.phase,
+            health: report.health as TargetHealth,
+            message: report.message,
+            terminal: report.terminal,
+            receivedAt: timeText(report.receivedAt),
+            objectsTotal: report.objectsTotal,
+            objectsHealthy: report.objectsHealthy,
+            objects: objects.map(({ group, kind, namespace, name, health, message }) => ({
+              group,
+              kind,
+              namespace,
+              name,
+              health: health as TargetHealth,
+              message,
+            })),
+            objectsTruncated: report.objectsTruncated,
+            pruneHeldObjects: report.pruneHeldObjects,
+            current: report.generation === generation && report.commit === commit,
+          },
+        }),
+  };
+}
+
+type TargetHealth = NonNullable<TargetDocument['report']>['health'];
+
+export function rolloutDocument(row: RolloutView): RolloutDocument {
+  const batches: string[][] = [];
+  for (const { batch, clusterName } of row.targets) {
+    batches[batch] ??= [];
+    batches[batch].push(clusterName);
+  }
+  return {
+    id: row.id,
+    pipeline: row.pipeline,
+    stage: row.stage,
+    release: row.release,
+    kind: row.kind,
+    generation: row.generation,
+    state: row.state,
+    startedAt: timeText(row.startedAt),
+    deadlineAt: timeText(row.deadlineAt),
+    ...optional('endedAt', row.endedAt, timeText),
+    ...optional('message', row.message, same),
+    batches,
+    targets: row.targets.map(({ clusterName, state, message, at }) => ({
+      cluster: clusterName,
+      state,
+      ...optional('message', message, same),
+      ...optional('at', at, timeText),
+    })),
+  };
+}
+
+export const admissionDocument = (row: AdmissionView): AdmissionDocument => ({
+  position: row.position,
+  pipeline: row.pipeline,
+  stage: row.stage,
+  release: row.release,
+  rolloutId: row.rolloutId,
+  definitionRevision: row.definitionRevision,
+  at: timeText(row.at),
+  actor: { kind: row.actorKind, name: row.actorName },
+  gates: row.gates.map(gateDocument),
+});
+
+export const gateDocument = (
+  gate: AdmissionView['gates'][number],
+): AdmissionDocument['gates'][number] => ({
+  gate: gate.gate,
+  passed: gate.passed,
+  detail: gate.detail,
+  ...optional('clearsAt', gate.clearsAt, timeText),
+  evidence: gate.evidence,
+});
+
+export const tokenDocument = (row: TokenView): TokenDocument => ({
+  id: row.id,
+  name: row.name,
+  role: row.role,
+  issuedAt: timeText(row.issuedAt),
+  ...optional('revokedAt', row.revokedAt, timeText),
+});
+
+export const auditDocument = (entry: RecordedEvent, subject: EntrySubject): AuditEntryDocument => ({
+  position: entry.position,
+  at: timeText(entry.recordedAt),
+  stream: entry.stream,
+  type: entry.event.type,
+  actor: entry.actor,
+  ...optional('pipeline', subject.pipeline, same),
+  ...optional('stage', subject.stage, same),
+  ...optional('cluster', subject.cluster, same),
+  ...optional('commit', subject.commit, same),
+  hash: entry.hash,
+  event: entry.event,
+});
