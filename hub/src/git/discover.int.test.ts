@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import {
   createNativeGit,
   createRepositoryPoller,
+  type DiscoveryMemory,
   discover,
   type Git,
   type PipelineToDiscover,
@@ -121,7 +122,7 @@ test('SRC-02 SRC-13 discovering again finds nothing new', async () => {
   const first = upstream.commit({ files: { x: '1' } });
   const second = upstream.commit({ files: { x: '2' } });
   const again = await tick([all([first, second])], second);
-  expect(again).toMatchObject({ move: 'none', commits: [[]], onBranch: [[first, second]] });
+  expect(again).toMatchObject({ move: 'none', found: [] });
   // A head that an older discovery recorded gives no known release a second time.
   expect((await tick([all([first, second])], first)).commits).toEqual([[]]);
 });
@@ -220,7 +221,37 @@ test('a pipeline that comes later gets its first release, and the others nothing
     [pipeline('a', ['a/**'], { known: [first, third] }), pipeline('b', ['b/**'])],
     third,
   );
-  expect(commits).toEqual([[], [second]]);
+  expect(commits).toEqual([[second]]);
+});
+
+test('history without a release is searched once, and again when the filter changes', async () => {
+  upstream.commit({ files: { 'a/x': '1' } });
+  const second = upstream.commit({ files: { 'b/x': '1' } });
+  const { head } = await git.fetchMirror({ url: upstream.url, branch: 'main', directory });
+  let reads = 0;
+  const counting: Git = {
+    ...git,
+    readObject: (mirror, id, bytesMax) => {
+      reads++;
+      return git.readObject(mirror, id, bytesMax);
+    },
+  };
+  const memory: DiscoveryMemory = new Map();
+  const look = async (name: string, previousHead?: CommitId, to = head) => {
+    reads = 0;
+    const pipelines = [pipeline('p', [name])];
+    const request = { git: counting, directory, head: to, previousHead, pipelines, memory };
+    const { pipelines: found } = await discover(request);
+    return found.flatMap(({ releases }) => releases.map(({ commit }) => commit));
+  };
+  expect(await look('c/**')).toEqual([]);
+  expect(reads).toBeGreaterThan(5);
+  expect(await look('c/**', head)).toEqual([]);
+  expect(reads).toBeLessThanOrEqual(1);
+  expect(await look('b/**', head)).toEqual([second]);
+  const third = upstream.commit({ files: { 'c/x': '1' } });
+  await git.fetchMirror({ url: upstream.url, branch: 'main', directory });
+  expect(await look('c/**', head, third)).toEqual([third]);
 });
 
 test('SRC-12 each commit is read once for 1,000 pipelines', async () => {

@@ -24,7 +24,12 @@ export type DiscoverRequest = {
   /** The head of the last recorded discovery; none at the first. */
   readonly previousHead?: CommitId;
   readonly pipelines: readonly PipelineToDiscover[];
+  /** Kept from look to look, so that history without a release is searched once. */
+  readonly memory?: DiscoveryMemory;
 };
+
+/** The head below which a pipeline's filter has matched nothing; losing it costs one more search. */
+export type DiscoveryMemory = Map<string, CommitId>;
 
 export type PipelineDiscovery = {
   readonly name: PipelineName;
@@ -38,6 +43,7 @@ export type Discovery = {
   readonly head: CommitId;
   /** How the branch got from the previous head to this one; `forced` when it dropped commits. */
   readonly move: 'first' | 'none' | 'forward' | 'forced';
+  /** In the order of the request; when the head has not moved, only those with new releases. */
   readonly pipelines: readonly PipelineDiscovery[];
 };
 
@@ -46,6 +52,8 @@ type Search = {
   readonly known: ReadonlySet<CommitId>;
   readonly filter: PathFilter;
   readonly found: Release[];
+  /** Also older commits are looked at, until the first match. */
+  readonly needsFirst: boolean;
 };
 
 /**
@@ -55,25 +63,27 @@ type Search = {
  */
 export async function discover(request: DiscoverRequest): Promise<Discovery> {
   const { git, directory, head, previousHead } = request;
+  const searches = request.pipelines.map((pipeline) => searchOf(request, pipeline));
+  // Most looks end here.
+  if (head === previousHead && !searches.some(({ needsFirst }) => needsFirst)) {
+    return { head, move: 'none', pipelines: [] };
+  }
   const headPosition = await git.countFirstParents(directory, head);
   const examinedTo = await lastExaminedPosition(request, headPosition);
-  const searches: Search[] = request.pipelines.map((pipeline) => ({
-    pipeline,
-    known: new Set(pipeline.known),
-    filter: createPathFilter(pipeline.include, pipeline.exclude),
-    found: [],
-  }));
   await search(request, { headPosition, examinedTo, searches });
+  remember(request, searches);
 
+  // Without a move nothing known can have come or gone.
+  const told = head === previousHead ? searches.filter(({ found }) => found.length > 0) : searches;
   const asked = new Set([
-    ...request.pipelines.flatMap(({ known }) => known),
+    ...told.flatMap(({ pipeline }) => pipeline.known),
     ...(previousHead ? [previousHead] : []),
   ]);
   const gone = await git.unreachableFrom(directory, head, [...asked]);
   return {
     head,
     move: moveOf(head, previousHead, gone),
-    pipelines: searches.map(({ pipeline, found }) => ({
+    pipelines: told.map(({ pipeline, found }) => ({
       name: pipeline.name,
       releases: found.toReversed(),
       onBranch: [
@@ -94,6 +104,32 @@ function moveOf(
   return gone.has(previousHead) ? 'forced' : 'forward';
 }
 
+function searchOf(
+  { directory, previousHead, memory }: DiscoverRequest,
+  pipeline: PipelineToDiscover,
+): Search {
+  const { known, include, exclude } = pipeline;
+  const searchedHead = memory?.get(memoryKey(directory, pipeline));
+  return {
+    pipeline,
+    known: new Set(known),
+    filter: createPathFilter(include, exclude),
+    found: [],
+    needsFirst: known.length === 0 && (searchedHead === undefined || searchedHead !== previousHead),
+  };
+}
+
+function remember({ directory, head, memory }: DiscoverRequest, searches: readonly Search[]): void {
+  for (const { pipeline, known, found } of searches) {
+    const key = memoryKey(directory, pipeline);
+    if (known.size === 0 && found.length === 0) memory?.set(key, head);
+    else memory?.delete(key);
+  }
+}
+
+const memoryKey = (directory: string, { name, include, exclude }: PipelineToDiscover): string =>
+  JSON.stringify([directory, name, include, exclude]);
+
 async function search(
   { git, directory, head }: DiscoverRequest,
   {
@@ -108,7 +144,7 @@ async function search(
     const isNew = position > examinedTo;
     const isRecent = headPosition - position < initialHistoryCommitsMax;
     const open = searches.filter(
-      ({ known, found }) => isNew || (isRecent && known.size === 0 && found.length === 0),
+      ({ needsFirst, found }) => isNew || (isRecent && needsFirst && found.length === 0),
     );
     if (open.length === 0) return;
     const paths = await changedPaths(git, directory, commit);

@@ -4,6 +4,7 @@
 export {
   type DiscoverRequest,
   type Discovery,
+  type DiscoveryMemory,
   discover,
   type PipelineDiscovery,
   type PipelineToDiscover,

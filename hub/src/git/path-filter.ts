@@ -2,14 +2,26 @@ import picomatch from 'picomatch';
 
 export type PathFilter = (path: string) => boolean;
 
-/** Whether a path is included and not excluded. Dot files count; a `!` in a pattern has no special meaning. */
+/**
+ * Whether a path is included and not excluded. Dot files count; a `!` in a pattern has no special meaning. Patterns are
+ * compiled at the first path, because most filters of a look see none.
+ */
 export function createPathFilter(
   include: readonly string[],
   exclude: readonly string[],
 ): PathFilter {
+  let compiled: PathFilter | undefined;
+  return (path) => {
+    compiled ??= compile(include, exclude);
+    return compiled(path);
+  };
+}
+
+function compile(include: readonly string[], exclude: readonly string[]): PathFilter {
   const options = { dot: true, nonegate: true };
   const included = picomatch([...include], options);
-  if (exclude.length === 0) return (path) => included(path);
   const excluded = picomatch([...exclude], options);
-  return (path) => included(path) && !excluded(path);
+  return exclude.length === 0
+    ? (path) => included(path)
+    : (path) => included(path) && !excluded(path);
 }
