@@ -11,6 +11,7 @@ export type ServerEvent = { readonly id?: string; readonly event?: string; reado
 export type ApiClient = {
   readonly get: <Document>(path: string, query?: Query) => Promise<Document>;
   readonly send: <Document>(method: Method, path: string, body?: unknown) => Promise<Document>;
+  readonly remove: <Document>(path: string, query: Query) => Promise<Document>;
   /** Sends YAML as it is, so that the hub can name places in it. */
   readonly sendYaml: <Document>(path: string, text: string, query?: Query) => Promise<Document>;
   /** Every item of a list, page by page. */
@@ -19,7 +20,7 @@ export type ApiClient = {
   readonly events: (path: string, query: Query, lastId?: string) => AsyncGenerator<ServerEvent>;
 };
 
-export type Method = 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+export type Method = 'POST' | 'PUT' | 'PATCH';
 
 /** A segment of a path; names come from people. */
 export const segment = (text: string): string => encodeURIComponent(text);
@@ -72,6 +73,7 @@ export function createApiClient({ url, token }: Connection, signal: AbortSignal)
           : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
       return json(await call(path, { method, ...content }));
     },
+    remove: async (path, query) => json(await call(path, { method: 'DELETE', query })),
     sendYaml: async (path, text, query) =>
       json(
         await call(path, {

@@ -118,7 +118,9 @@ describe('clusters', () => {
     expect(await run('cluster', 'remove', 'eu-1', '--confirm', 'eu-2')).toMatchObject({ code: 2 });
     expect(await run('cluster', 'remove', 'eu-1')).toMatchObject({ code: 2 });
     expect(hub.requests).toHaveLength(0);
-    expect(await run('cluster', 'remove', 'eu-1', '--confirm', 'eu-1')).toMatchObject({ code: 0 });
+    const removed = await run('cluster', 'remove', 'eu-1', '--confirm', 'eu-1', '--reason', 'old');
+    expect(removed).toMatchObject({ code: 0 });
+    expect(sent()[0]?.path).toBe('/clusters/eu-1?confirm=eu-1&reason=old');
   });
 });
 

@@ -162,8 +162,9 @@ function addChanging(cluster: Command, context: CliContext): void {
         );
       }
       const session = await openSession(context, command);
-      const { reason } = options;
-      const change = await session.api.send('DELETE', `/clusters/${segment(name)}`, { reason });
+      const { confirm, reason } = options;
+      const path = `/clusters/${segment(name)}`;
+      const change = await session.api.remove(path, { confirm, reason });
       session.print(change, () => `${name} is removed.`);
     });
 }
