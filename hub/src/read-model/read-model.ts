@@ -5,7 +5,7 @@ import type { DecisionLog } from '../decision-log/index.ts';
 import { readModelPollIntervalMs, readModelRetryMs } from '../limits.ts';
 import { createBatchWriter, followLog, isOfLog, readCheckpoint } from './checkpoint.ts';
 import { openDatabase } from './database.ts';
-import { createFold } from './fold/index.ts';
+import { createFold, newBatch } from './fold/index.ts';
 import { createOrm } from './orm.ts';
 import { createQueries, type Queries } from './queries/index.ts';
 import { replaceLogTables } from './rebuild.ts';
@@ -19,10 +19,14 @@ export type ReadModelOptions = {
   readonly clock: Clock;
 };
 
-/** What is new: clusters whose registration, assignments or reports changed, and pipelines likewise. */
+/** What is new, for those who only then look again. */
 export type ReadModelChange = {
   readonly position: number;
-  readonly clusters: ReadonlySet<ClusterId>;
+  /** Clusters that were added, removed, relabelled, or changed their status. */
+  readonly registrations: ReadonlySet<ClusterId>;
+  /** Clusters with a new or withdrawn assignment. */
+  readonly assignments: ReadonlySet<ClusterId>;
+  /** Pipelines with new events or reports. */
   readonly pipelines: ReadonlySet<string>;
 };
 
@@ -62,10 +66,10 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
 
   const publish = (change: Omit<ReadModelChange, 'position'>) => {
     waiters.reached(checkpoint.position);
-    const { clusters, pipelines } = change;
+    const { registrations, assignments, pipelines } = change;
     for (const listener of listeners) {
       try {
-        listener({ position: checkpoint.position, clusters, pipelines });
+        listener({ position: checkpoint.position, registrations, assignments, pipelines });
       } catch (error) {
         logger.error({ err: error }, 'a listener of the read model failed');
       }
@@ -76,7 +80,7 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
     await followLog({
       log,
       from: checkpoint,
-      newBatch: () => ({ orm, clusters: new Set(), pipelines: new Set(), definitions: new Map() }),
+      newBatch: () => newBatch(orm),
       write,
       onBatch: (reached, batch) => {
         checkpoint = reached;
@@ -89,8 +93,10 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
 
   const refold = async () => {
     checkpoint = await replaceLogTables(database, { path, log, logger });
+    const everyCluster = new Set(queries.allClusters().map(({ id }) => id));
     publish({
-      clusters: new Set(queries.allClusters().map(({ id }) => id)),
+      registrations: everyCluster,
+      assignments: everyCluster,
       pipelines: new Set(queries.pipelineNames()),
     });
     await follow();
@@ -139,8 +145,9 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
     },
     rebuild: () => exclusively(refold),
     recordReports: (reports, streamSequence) => {
-      const changed = takeReports.immediate(reports, streamSequence);
-      if (changed.pipelines.size > 0) publish(changed);
+      const pipelines = takeReports.immediate(reports, streamSequence);
+      if (pipelines.size === 0) return;
+      publish({ registrations: new Set(), assignments: new Set(), pipelines });
     },
     reportStreamSequence: () => reportStreamSequence(orm),
     close,

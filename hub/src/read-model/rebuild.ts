@@ -4,7 +4,7 @@ import { getTableName } from 'drizzle-orm';
 import type { DecisionLog } from '../decision-log/index.ts';
 import { type Checkpoint, createBatchWriter, followLog, readCheckpoint } from './checkpoint.ts';
 import { openDatabase, removeDatabase } from './database.ts';
-import { createFold } from './fold/index.ts';
+import { createFold, newBatch } from './fold/index.ts';
 import { createOrm } from './orm.ts';
 import { checkpointTable, logTables } from './schema.ts';
 
@@ -37,12 +37,7 @@ async function foldInto(
     await followLog({
       log,
       from: { position: 0, hash: '' },
-      newBatch: () => ({
-        orm,
-        clusters: new Set(),
-        pipelines: new Set(),
-        definitions: new Map(),
-      }),
+      newBatch: () => newBatch(orm),
       write: createBatchWriter(database, createFold(orm)),
       onBatch: () => undefined,
       stopped: () => false,

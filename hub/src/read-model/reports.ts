@@ -1,4 +1,4 @@
-import type { ClusterId, PipelineName } from '@fairlead/shared/ids';
+import type { PipelineName } from '@fairlead/shared/ids';
 import { and, eq } from 'drizzle-orm';
 import type { TargetReport } from '../domain/promotion/commands.ts';
 import type { Orm } from './orm.ts';
@@ -31,29 +31,22 @@ export type ReceivedReport = TargetReport & {
   readonly pruneHeldObjects: number;
 };
 
-/** Which clusters and pipelines have a report that they did not have before. */
-export type RecordedReports = {
-  readonly clusters: ReadonlySet<ClusterId>;
-  readonly pipelines: ReadonlySet<string>;
-};
-
 /**
  * Keeps the newest report of each target. Within one agent epoch the sequence decides; between two the one that was
  * seen first is the older, because an agent starts a new epoch when it has lost the one before. Arrival order never
- * decides, so a delivery repeated or out of order changes nothing. Runs inside the caller's transaction.
+ * decides, so a delivery repeated or out of order changes nothing. Runs inside the caller's transaction. Returns the
+ * pipelines that have a report which they did not have before.
  */
 export function recordReports(
   orm: Orm,
   reports: readonly ReceivedReport[],
   streamSequence: number,
-): RecordedReports {
-  const clusters = new Set<ClusterId>();
+): ReadonlySet<string> {
   const pipelines = new Set<string>();
   for (const report of reports) {
     const ordinal = epochOrdinal(orm, report);
     if (!isNewer(orm, report, ordinal)) continue;
     replace(orm, report, ordinal);
-    clusters.add(report.cluster);
     pipelines.add(report.pipeline);
   }
   orm
@@ -61,7 +54,7 @@ export function recordReports(
     .set({ streamSequence })
     .where(eq(reportCheckpointTable.id, 1))
     .run();
-  return { clusters, pipelines };
+  return pipelines;
 }
 
 function epochOrdinal(orm: Orm, { cluster: clusterId, agentEpoch }: ReceivedReport): number {

@@ -18,7 +18,7 @@ export function createClusterFold(orm: Orm) {
     const { event, recordedAt } = entry;
     if (event.type === 'ClusterAdded') {
       const { id, name, project, labels } = event;
-      batch.clusters.add(id);
+      batch.registrations.add(id);
       orm
         .insert(clusterTable)
         .values({
@@ -41,7 +41,7 @@ export function createClusterFold(orm: Orm) {
     if (row === undefined) return;
     const change = changeOf(event, row, recordedAt);
     if (change === undefined) return;
-    batch.clusters.add(row.id);
+    batch.registrations.add(row.id);
     const status = statusOf({ ...row, ...change });
     const since = status === row.status ? {} : { status, statusSince: recordedAt };
     orm

@@ -55,7 +55,7 @@ export function createTargetFold(orm: Orm) {
         set: values,
       })
       .run();
-    batch.clusters.add(event.cluster);
+    batch.assignments.add(event.cluster);
   };
 
   const withdraw = (
@@ -86,7 +86,7 @@ export function createTargetFold(orm: Orm) {
       })
       .where(key)
       .run();
-    batch.clusters.add(event.cluster);
+    batch.assignments.add(event.cluster);
   };
 
   return { assign, withdraw };
