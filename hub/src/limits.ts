@@ -95,6 +95,10 @@ export const eventStreamBatchMax = 100;
 export const eventStreamStallMs = 15_000;
 export const eventStreamKeepAliveMs = 15_000;
 export const readinessCheckTimeoutMs = 2_000;
+export const httpConnectionsMax = 10_000;
+export const httpRequestTimeoutMs = 30_000;
+/** How long requests under way may take once the server closes. */
+export const httpDrainMs = 2_000;
 export const joinTokenLifetimeMs = 600_000;
 
 /** The read model. */
@@ -187,3 +191,6 @@ export const joinTokenCharactersMax = 256;
 export const claimsMax = 32;
 export const claimCharactersMax = 256;
 export const versionCharactersMax = 64;
+
+/** A read model that is further behind than this makes the hub not ready. */
+export const readModelLagMsMax = 5_000;

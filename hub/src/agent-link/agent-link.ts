@@ -73,6 +73,7 @@ export type AgentLinkOptions = {
   readonly signal?: AbortSignal;
   readonly clonedOverlapMs?: number;
   readonly tickMs?: number;
+  readonly certificateCheckIntervalMs?: number;
 };
 
 export type AgentLink = {

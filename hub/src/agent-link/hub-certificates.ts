@@ -14,6 +14,7 @@ export async function createHubCertificates(options: {
   hosts: readonly string[];
   clock: Clock;
   logger: Logger;
+  certificateCheckIntervalMs?: number;
 }): Promise<HubCertificates> {
   const { authority, hosts, clock, logger } = options;
   const listeners = new Set<Parameters<Provider['addIdentityCertificateListener']>[0]>();
@@ -29,17 +30,18 @@ export async function createHubCertificates(options: {
     } catch (error) {
       logger.error({ error }, "cannot renew the agent link's certificate");
     }
-  }, certificateCheckIntervalMs);
+  }, options.certificateCheckIntervalMs ?? certificateCheckIntervalMs);
   renewal.unref();
 
   return {
     provider: {
+      // The library registers for the outcome only after it has called these, so the answer must come later.
       addCaCertificateListener: (listener) =>
-        listener({ caCertificate: Buffer.from(authority.caPem) }),
+        queueMicrotask(() => listener({ caCertificate: Buffer.from(authority.caPem) })),
       removeCaCertificateListener: () => undefined,
       addIdentityCertificateListener: (listener) => {
         listeners.add(listener);
-        listener(identityOf(current));
+        queueMicrotask(() => listener(identityOf(current)));
       },
       removeIdentityCertificateListener: (listener) => {
         listeners.delete(listener);

@@ -83,12 +83,14 @@ async function appendSource(source: Source, options: AuditOptions): Promise<void
   const { cluster, agentEpoch, events } = source;
   let watermark = 0;
   for (let from = 0; from < events.length; from += auditEventsPerAppendMax) {
-    watermark = await options.appendAgentAudit(
+    const appended = await options.appendAgentAudit(
       cluster,
       agentEpoch,
       events.slice(from, from + auditEventsPerAppendMax),
       { kind: 'agent', name: cluster },
     );
+    if (!appended.ok) throw new Error(`audit events were not appended: ${appended.error.code}`);
+    watermark = appended.value.sequence;
   }
   options.count?.('fairlead_audit_events_total', events.length);
   options.onAuditAppended(cluster, agentEpoch, watermark);

@@ -10,12 +10,14 @@ export async function* inBatches<Item>(
   let arrived = Promise.withResolvers<void>();
   let taken = Promise.withResolvers<void>();
   let ended: { readonly error?: unknown } | undefined;
+  let left = false;
   const read = async () => {
     try {
       for await (const item of source) {
         buffer.push(item);
         arrived.resolve();
         if (buffer.length >= lengthMax) await taken.promise;
+        if (left) break;
       }
       ended = {};
     } catch (error) {
@@ -24,17 +26,22 @@ export async function* inBatches<Item>(
     arrived.resolve();
   };
   void read();
-  for (;;) {
-    await arrived.promise;
-    arrived = Promise.withResolvers();
-    const batch = buffer.splice(0);
-    taken.resolve();
-    taken = Promise.withResolvers();
-    if (batch.length > 0) yield batch;
-    if (ended !== undefined && buffer.length === 0) {
-      if ('error' in ended) throw ended.error;
-      return;
+  try {
+    for (;;) {
+      await arrived.promise;
+      arrived = Promise.withResolvers();
+      const batch = buffer.splice(0);
+      taken.resolve();
+      taken = Promise.withResolvers();
+      if (batch.length > 0) yield batch;
+      if (ended !== undefined && buffer.length === 0) {
+        if ('error' in ended) throw ended.error;
+        return;
+      }
+      if (buffer.length > 0) arrived.resolve();
     }
-    if (buffer.length > 0) arrived.resolve();
+  } finally {
+    left = true;
+    taken.resolve();
   }
 }

@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
-import { stat } from 'node:fs/promises';
+import { mkdtemp, stat, writeFile } from 'node:fs/promises';
 import { connect as connectTcp } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import type { ClusterId } from '@fairlead/shared/ids';
 import { describe, expect, test } from 'vitest';
+import { openCertificateAuthority } from '../auth/ca/index.ts';
 import { startEmbeddedNats } from './embedded-nats.ts';
 import { natsFiles } from './nats-configuration.ts';
 import { connectAgent, eventually, startBus } from './testing.ts';
@@ -18,6 +21,20 @@ const isAlive = (processId: number) => {
     return false;
   }
 };
+
+/** NATS upgrades to TLS after its greeting. */
+const presentedSerial = (port: number) =>
+  new Promise<string>((resolve, reject) => {
+    const raw = connectTcp({ host: '127.0.0.1', port });
+    raw.once('error', reject);
+    raw.once('data', () => {
+      const socket = connectTls({ socket: raw, rejectUnauthorized: false }, () => {
+        resolve(socket.getPeerCertificate().serialNumber);
+        socket.destroy();
+      });
+      socket.once('error', reject);
+    });
+  });
 
 const listens = (port: number) =>
   new Promise<boolean>((resolve) => {
@@ -61,6 +78,43 @@ describe("the hub's nats-server", () => {
       const { mode } = await stat(join(second.root, file));
       expect([file, mode & 0o777]).toEqual([file, 0o600]);
     }
+  });
+
+  test('S6: renews its certificate under live connections', async () => {
+    const { options, accounts, nats, bus } = await startBus();
+    await nats.close();
+    // Lives 6 s, so it is renewed after 4 s.
+    const authority = await openCertificateAuthority({
+      directory: join(options.directory, '..'),
+      at: Date.now(),
+      serverCertificateLifetimeMs: 6_000,
+    });
+    await using again = await startEmbeddedNats({
+      ...options,
+      authority,
+      certificateCheckIntervalMs: 100,
+    });
+    const parts = { bus, accounts } as Parameters<typeof connectAgent>[0];
+    const { connection } = await connectAgent(parts, cluster, { reconnect: false });
+    const before = await presentedSerial(again.port);
+    await eventually(
+      'another certificate',
+      () => presentedSerial(again.port),
+      (serial) => serial !== before,
+    );
+    await connection.flush();
+    expect(connection.isClosed()).toBe(false);
+    await connection.close();
+  });
+
+  test('S12: a server that is too old is refused at the start', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'fairlead-old-'));
+    const old = join(directory, 'nats-server');
+    await writeFile(old, '#!/bin/sh\necho nats-server: v2.10.26\n', { mode: 0o755 });
+    await using bus = await startBus();
+    await expect(startEmbeddedNats({ ...bus.options, binary: old })).rejects.toThrow(
+      /2\.10\.26; at least 2\.10\.27/,
+    );
   });
 
   test('is gone after close', async () => {

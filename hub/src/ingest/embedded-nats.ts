@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { Logger } from '@fairlead/shared/log';
 import type { Clock, Instant } from '@fairlead/shared/time';
 import type { CertificateAuthority } from '../auth/ca/index.ts';
@@ -30,6 +32,7 @@ export type EmbeddedNatsOptions = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal?: AbortSignal;
+  readonly certificateCheckIntervalMs?: number;
 };
 
 export type EmbeddedNats = {
@@ -49,6 +52,7 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
   const { binary, accounts, logger, clock } = options;
   const host = options.host ?? '127.0.0.1';
   const files = natsFiles(options.directory);
+  await requireVersion(binary);
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   if (await stopStale(files.processId, files.configuration)) {
     logger.warn('ended the nats-server that an earlier hub left behind');
@@ -112,7 +116,7 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
     } catch (error) {
       logger.error({ error }, 'cannot renew the certificate of nats-server');
     }
-  }, certificateCheckIntervalMs);
+  }, options.certificateCheckIntervalMs ?? certificateCheckIntervalMs);
   renewal.unref();
 
   const close = async () => {
@@ -131,6 +135,22 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Releases before it do not check all JetStream management requests against the account (CVE-2025-30215). */
+const versionMin = [2, 10, 27] as const;
+
+async function requireVersion(binary: string): Promise<void> {
+  const { stdout } = await promisify(execFile)(binary, ['--version'], { timeout: 10_000 });
+  const found = /v(\d+)\.(\d+)\.(\d+)/.exec(stdout)?.slice(1).map(Number) ?? [0, 0, 0];
+  const difference = versionMin
+    .map((part, index) => (found[index] ?? 0) - part)
+    .find((d) => d !== 0);
+  if (difference !== undefined && difference < 0) {
+    throw new Error(
+      `${binary} is nats-server ${found.join('.')}; at least ${versionMin.join('.')} is needed`,
+    );
+  }
 }
 
 /** A server certificate is renewed at two thirds of its life. */

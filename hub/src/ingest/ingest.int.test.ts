@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AuditBatch, Beat, Health, Phase, Report, Wake } from '@fairlead/proto';
 import type { ClusterId } from '@fairlead/shared/ids';
+import { ok } from '@fairlead/shared/result';
 import { systemClock } from '@fairlead/shared/time';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -35,7 +36,7 @@ function createStore() {
         audit.push(`${key}/${event.sequence}`);
         watermarks.set(key, event.sequence);
       }
-      return watermarks.get(key) ?? 0;
+      return ok({ sequence: watermarks.get(key) ?? 0 });
     }) satisfies AppendAgentAudit as AppendAgentAudit,
     record: (received: readonly ReceivedReport[], streamSequence: number) => {
       reports.push(...received);
@@ -183,7 +184,7 @@ describe('taking in what agents say', () => {
         await new Promise((_, reject) => {
           killed.signal.addEventListener('abort', () => reject(new Error('killed')));
         });
-        return 0;
+        return ok({ sequence: 0 });
       },
     });
     await publish(connection, audit, auditMessage(1, 3), `${cluster}/1`);

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Wake } from '@fairlead/proto';
 import type { ClusterId } from '@fairlead/shared/ids';
 import type { Logger } from '@fairlead/shared/log';
+import type { Result } from '@fairlead/shared/result';
 import type { Clock } from '@fairlead/shared/time';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -31,14 +32,14 @@ import { ensureStreams, reportStream } from './streams.ts';
 
 /**
  * Appends an agent's events in their order, each once: what the log has already is passed over. Gives the last
- * sequence of this agent epoch that is in the log. Durable on return.
+ * sequence of this agent epoch that is in the log. Durable on return. A failure is tried again.
  */
 export type AppendAgentAudit = (
   cluster: ClusterId,
   agentEpoch: string,
   events: readonly ReceivedAuditEvent[],
   actor: Actor,
-) => Promise<number>;
+) => Promise<Result<{ readonly sequence: number }, { readonly code: string }>>;
 
 /** Takes reports in, and with them the stream's sequence up to which all are taken; an empty batch sets it alone. */
 export type RecordReports = (
