@@ -99,6 +99,8 @@ export function readHubConfig(environment: Record<string, string | undefined>) {
     agentImage: raw.FAIRLEAD_AGENT_IMAGE,
     allowFileRepositories: raw.FAIRLEAD_ALLOW_FILE_REPOSITORIES,
     logLevel: raw.FAIRLEAD_LOG_LEVEL,
+    /** What the git program may see of it is the git module's to say. */
+    gitEnvironment: environment,
   });
 }
 

@@ -1,4 +1,4 @@
-import type { ClusterId, ClusterName } from '@fairlead/shared/ids';
+import type { ClusterId } from '@fairlead/shared/ids';
 import type { Logger } from '@fairlead/shared/log';
 import type { Clock, Instant } from '@fairlead/shared/time';
 import type { CommandHandler } from '../commands/index.ts';
@@ -18,9 +18,9 @@ export type FleetReactorOptions = {
   readonly commands: CommandHandler;
   readonly clusters: () => readonly {
     readonly id: ClusterId;
-    readonly name: ClusterName;
+    readonly name: string;
     readonly status: string;
-    readonly lastSeenAt?: Instant;
+    readonly lastSeenAt?: Instant | null;
   }[];
   /** From beats and live streams since this hub started. */
   readonly presenceOf: (cluster: ClusterId) => Presence | undefined;

@@ -8,6 +8,7 @@ import type { Actor } from '../decision-log/index.ts';
 import type { PipelineDefinition, RepositoryDefinition } from '../domain/pipeline/definition.ts';
 import {
   createRepositoryPoller,
+  type DiscoveryMemory,
   discover,
   type Git,
   type GitCredentials,
@@ -48,6 +49,7 @@ export const mirrorDirectory = (mirrorsDirectory: string, repository: Repository
 /** Keeps every repository's mirror and releases up to date: one fetch and one walk a look, for all its pipelines. */
 export function createRepositoryReactor(options: RepositoryReactorOptions): RepositoryReactor {
   const { git, commands, clock, random, signal, logger, onPolled } = options;
+  const memory: DiscoveryMemory = new Map();
 
   const poll = async ({ definition }: Polled, stop: AbortSignal): Promise<void> => {
     const { name, url, branch } = definition;
@@ -73,6 +75,7 @@ export function createRepositoryReactor(options: RepositoryReactorOptions): Repo
       head,
       previousHead: previous as CommitId | undefined,
       pipelines,
+      memory,
     });
     for (const found of discovery.pipelines) await record(directory, head, found);
     // Last, so that a crash before leads to the same discovery again rather than to a lost release.

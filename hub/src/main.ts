@@ -1,0 +1,309 @@
+import { mkdir } from 'node:fs/promises';
+import { ConfigError } from '@fairlead/shared/config';
+import type { PipelineName } from '@fairlead/shared/ids';
+import { createLogger, type Logger } from '@fairlead/shared/log';
+import { err } from '@fairlead/shared/result';
+import { type Instant, systemClock, systemRandom } from '@fairlead/shared/time';
+import { createAgentLink, renderInstallManifest } from './agent-link/index.ts';
+import { openCertificateAuthority } from './auth/ca/index.ts';
+import { openNatsAccounts } from './auth/nats-accounts/index.ts';
+import { createAdminTokenOnce, createAuthenticator } from './auth/tokens/index.ts';
+import { createCommandHandler } from './commands/index.ts';
+import {
+  createSecretReader,
+  type HubConfig,
+  type ReadSecret,
+  readHubConfig,
+} from './config/index.ts';
+import { openSqliteDecisionLog } from './decision-log/index.ts';
+import type { RepositoryDefinition } from './domain/pipeline/definition.ts';
+import type { Snapshot } from './domain/promotion/commands.ts';
+import { createNativeGit, type GitCredentials, receiveWebhook, treeObjects } from './git/index.ts';
+import { createHttpApi, startHttpServer } from './http/index.ts';
+import { createIngest, createPresence, startEmbeddedNats } from './ingest/index.ts';
+import { readModelLagMsMax } from './limits.ts';
+import {
+  createFleetReactor,
+  createPromotionReactor,
+  createRepositoryReactor,
+  mirrorDirectory,
+} from './reactors/index.ts';
+import { openReadModel } from './read-model/index.ts';
+import { createTelemetry } from './telemetry/index.ts';
+
+const hubActor = { kind: 'hub', name: 'main' } as const;
+
+/** Runs the hub until the signal is aborted, then closes every part in the reverse order of its start. */
+async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): Promise<void> {
+  const clock = systemClock;
+  const random = systemRandom;
+  const hosts = [config.publicHost, ...config.extraHosts];
+  await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
+  await using parts = new AsyncDisposableStack();
+
+  // Truth, and what queries read of it.
+  const log = await openSqliteDecisionLog({ path: config.logPath, logger });
+  parts.defer(log.close);
+  const commands = createCommandHandler({ log, clock, logger });
+  if ((await commands.hubState()).identity === undefined) {
+    await commands.hub({ type: 'initialise', hubId: random.nextId(), epoch: 1 }, hubActor);
+  }
+  const readModel = parts.use(
+    await openReadModel({ path: config.readModelPath, log, logger, clock }),
+  );
+  const telemetry = createTelemetry({
+    logPosition: log.headPosition,
+    readModelPosition: readModel.position,
+    clustersByStatus: readModel.clusterTotals,
+  });
+
+  // Identities.
+  const authority = await openCertificateAuthority({
+    directory: config.keysDirectory,
+    at: clock.now(),
+  });
+  const accounts = await openNatsAccounts({ directory: config.keysDirectory });
+  const adminToken = await createAdminTokenOnce({
+    tokensTotal: async () => readModel.allTokens().filter((token) => !token.revokedAt).length,
+    issueToken: (token) => commands.hub({ type: 'issue-token', ...token }, hubActor),
+    nextId: random.nextId,
+  });
+
+  // Repositories.
+  const git = createNativeGit({
+    environment: config.gitEnvironment,
+    allowFile: config.allowFileRepositories,
+  });
+  parts.defer(git.close);
+  const readSecret = createSecretReader(config.secretsDirectory);
+  const repositories = createRepositoryReactor({
+    git,
+    commands,
+    repositories: () =>
+      readModel
+        .allRepositories()
+        .map(({ definition, failureMessage }) => ({
+          ...definition,
+          failing: failureMessage !== null,
+        })),
+    pipelinesOf: (name) =>
+      readModel.pipelinesOfRepository(name).map((pipeline) => pipeline.definition),
+    credentialsOf: (repository) => gitCredentials(readSecret, repository),
+    mirrorsDirectory: config.mirrorsDirectory,
+    clock,
+    random,
+    signal,
+    logger,
+    onPolled: (failed) => {
+      telemetry.count('fairlead_repository_polls_total');
+      if (failed) telemetry.count('fairlead_repository_polls_failed_total');
+    },
+  });
+
+  // Agents: what they are told, and what they say.
+  const nats = parts.use(
+    await startEmbeddedNats({
+      binary: config.natsServer,
+      directory: config.natsDirectory,
+      host: config.nats.host,
+      port: config.nats.port,
+      hosts,
+      authority,
+      accounts,
+      clock,
+      logger,
+    }),
+  );
+  const presence = createPresence();
+  const ingest = parts.use(
+    await createIngest({
+      urls: [`tls://${loopbackOf(nats.host)}:${nats.port}`],
+      caPem: authority.caPem,
+      accounts,
+      appendAgentAudit: commands.appendAgentAudit,
+      recordReports: readModel.recordReports,
+      reportStreamSequence: readModel.reportStreamSequence,
+      clusters: () => readModel.allClusters().map(({ id }) => id),
+      onAuditAppended: (cluster, agentEpoch, sequence) =>
+        agentLink.auditAppended(cluster, agentEpoch, sequence),
+      onBeat: (cluster, beat) => {
+        presence.seen(cluster, {
+          ...beat,
+          lastSeenAt: clock.now(),
+          clockSkewMs: beat.sentAt - clock.now(),
+        });
+        agentLink.instanceHeard(cluster, beat.instanceId);
+        fleet.wake();
+      },
+      count: telemetry.count,
+      clock,
+      logger,
+    }),
+  );
+  const agentLink = parts.use(
+    await createAgentLink({
+      enrol: config.enrol,
+      link: config.link,
+      publicHost: config.publicHost,
+      hosts,
+      natsUrls: [`tls://${config.publicHost}:${nats.port}`],
+      authority,
+      accounts,
+      commands,
+      epoch: async () => (await commands.hubState()).identity?.epoch ?? 0,
+      assignmentsOf: readModel.assignmentsOf,
+      assignment: readModel.assignment,
+      treeObjects: ({ repository, commit, root, haveCommits }) =>
+        treeObjects({
+          git,
+          directory: mirrorDirectory(config.mirrorsDirectory, repository),
+          commit,
+          root,
+          haveCommits,
+        }),
+      cutBus: async (_, clusterName) => {
+        const state = await commands.clusterState(clusterName);
+        const publicKey = state.status === 'present' && state.enrolment?.natsPublicKey;
+        if (publicKey) await ingest.revokeUsers([publicKey]);
+      },
+      onSeen: (cluster, seen) => {
+        presence.seen(cluster, seen);
+        fleet.wake();
+      },
+      count: telemetry.count,
+      clock,
+      logger,
+    }),
+  );
+
+  // The loops that decide.
+  const snapshotOf = (pipeline: PipelineName, at: Instant): Snapshot => ({
+    at,
+    clusters: readModel.clusterSnapshots(),
+    reports: readModel.snapshotOf(pipeline),
+  });
+  const loop = { commands, clock, random, signal, logger };
+  const promotion = createPromotionReactor({
+    ...loop,
+    pipelineNames: readModel.pipelineNames,
+    snapshotOf,
+  });
+  const fleet = createFleetReactor({
+    ...loop,
+    clusters: readModel.allClusters,
+    presenceOf: presence.of,
+  });
+  const revisions = new Map<string, number>();
+  parts.defer(
+    readModel.onChanged(({ registrations, assignments, pipelines }) => {
+      for (const cluster of assignments) agentLink.assignmentsChanged(cluster);
+      promotion.wake(registrations.size > 0 ? undefined : pipelines);
+      if (registrations.size > 0) fleet.wake();
+      repositories.refresh();
+      for (const name of pipelines) {
+        const pipeline = readModel.findPipeline(name);
+        if (!pipeline || revisions.get(name) === pipeline.revision) continue;
+        // A new definition may include what was no release so far.
+        revisions.set(name, pipeline.revision);
+        repositories.hint(pipeline.definition.repository);
+      }
+    }),
+  );
+  repositories.refresh();
+
+  // People.
+  const app = createHttpApi({
+    readModel,
+    commands,
+    log,
+    authenticate: createAuthenticator(readModel.findTokenByHash),
+    snapshotOf,
+    lastSeenOf: (cluster) => presence.of(cluster)?.lastSeenAt,
+    renderInstallManifest: (join) =>
+      renderInstallManifest({
+        ...join,
+        caKeyHash: authority.caKeyHash,
+        enrolAddress: `${config.publicHost}:${agentLink.enrolPort}`,
+        image: config.agentImage,
+      }),
+    receiveWebhook: async ({ repository, headers, body }) => {
+      const definition = readModel.findRepository(repository)?.definition;
+      if (!definition) {
+        return err({ code: 'repository_not_found', detail: `no repository ${repository}` });
+      }
+      const { webhookSecretName: name } = definition;
+      const secret = name === undefined ? undefined : await readSecret(name, 'webhook');
+      const received = receiveWebhook({ repository, headers, body, secret });
+      if (received.ok) repositories.hint(repository);
+      return received;
+    },
+    checks: {
+      'decision log': async () => ({ ok: true, detail: `position ${await log.headPosition()}` }),
+      'read model': async () => ({
+        ok: readModel.lagMs() < readModelLagMsMax,
+        detail: `${readModel.lagMs()} ms behind`,
+      }),
+      bus: async () => ({
+        ok: ingest.isConnected(),
+        detail: ingest.isConnected() ? 'taking messages in' : 'not connected',
+      }),
+    },
+    scrapeMetrics: telemetry.scrape,
+    clock,
+    random,
+    logger,
+    signal,
+  });
+  const server = await startHttpServer({ app, ...config.http });
+  parts.defer(server.close);
+  logger.info({ url: server.url, enrol: agentLink.enrolPort, link: agentLink.linkPort }, 'ready');
+  if (adminToken) process.stdout.write(`Administrator's token, shown this once: ${adminToken}\n`);
+
+  await untilAborted(signal);
+  logger.info('stopping');
+  await Promise.allSettled([promotion.stopped, fleet.stopped, repositories.ended()]);
+}
+
+/** Keys of the repository's secret: `token`, or `username` and `password`, or `ssh-key` and `known-hosts`. */
+async function gitCredentials(
+  readSecret: ReadSecret,
+  repository: RepositoryDefinition,
+): Promise<GitCredentials | undefined> {
+  const name = repository.credentialsSecretName;
+  if (name === undefined) return undefined;
+  const token = await readSecret(name, 'token');
+  if (token) return { kind: 'token', token };
+  const password = await readSecret(name, 'password');
+  const username = await readSecret(name, 'username');
+  if (username && password) return { kind: 'basic', username: username.reveal(), password };
+  const privateKey = await readSecret(name, 'ssh-key');
+  const knownHosts = await readSecret(name, 'known-hosts');
+  if (privateKey && knownHosts) {
+    return { kind: 'ssh-key', privateKey, knownHosts: knownHosts.reveal() };
+  }
+  throw new Error(
+    `the secret ${name} of repository ${repository.name} has neither token, nor username and password, ` +
+      'nor ssh-key and known-hosts',
+  );
+}
+
+/** An address to reach a listener from this machine. */
+const loopbackOf = (host: string): string =>
+  host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+const stop = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
+try {
+  const config = readHubConfig(process.env);
+  await runHub(config, createLogger('hub', config.logLevel), stop.signal);
+} catch (error) {
+  const isExpected = error instanceof ConfigError;
+  process.stderr.write(`${isExpected ? error.message : (error as Error).stack}\n`);
+  process.exitCode = isExpected ? 2 : 1;
+}
