@@ -1,0 +1,20 @@
+// For tests of the hub that need a log and a read model with something in them. Imports the decision log and the read
+// model; nothing but tests imports it.
+export {
+  append,
+  clusterAdded,
+  clusterConnected,
+  clusterEnrolled,
+  clusterId,
+  commitId,
+  definition,
+  pipelineDefined,
+  type RolloutOf,
+  releasesDiscovered,
+  report,
+  repositoryDefined,
+  rolloutId,
+  rolloutStarted,
+  rolloutSucceeded,
+} from './history.ts';
+export { type Fixture, openFixture, silent } from './open.ts';
