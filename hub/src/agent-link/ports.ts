@@ -1,6 +1,6 @@
 import type { CommitId, RepositoryName } from '@fairlead/shared/ids';
 import type { Result } from '@fairlead/shared/result';
-import type { Actor } from '../decision-log/port.ts';
+import type { Actor } from '../decision-log/index.ts';
 import type { ClusterCommand, ClusterState } from '../domain/fleet/index.ts';
 
 /** What the link needs of `commands`: fold–decide–append on one cluster's stream, and its present. */

@@ -15,10 +15,9 @@ import type { ClusterId, ClusterName, ProjectName } from '@fairlead/shared/ids';
 import { createLogger } from '@fairlead/shared/log';
 import { systemClock, systemRandom } from '@fairlead/shared/time';
 import { type ClientOptions, credentials, type ServiceError } from '@grpc/grpc-js';
-import { createUser } from '@nats-io/nkeys';
 import { openCertificateAuthority } from '../auth/ca/index.ts';
-import { signingRequest } from '../auth/ca/testing.ts';
 import { openNatsAccounts } from '../auth/nats-accounts/index.ts';
+import { newBusUser, signingRequest } from '../auth/testing/index.ts';
 import { createCommandHandler } from '../commands/index.ts';
 import { openSqliteDecisionLog } from '../decision-log/index.ts';
 import type { Assignment } from '../domain/rollout/index.ts';
@@ -113,7 +112,7 @@ export type TestLink = Awaited<ReturnType<typeof startLink>>;
 export type AgentKeys = Awaited<ReturnType<typeof signingRequest>> & { natsPublicKey: string };
 export const newKeys = async (): Promise<AgentKeys> => ({
   ...(await signingRequest({})),
-  natsPublicKey: createUser().getPublicKey(),
+  natsPublicKey: newBusUser().publicKey,
 });
 
 export type Refusal = { code: number; details: string };

@@ -7,7 +7,7 @@ import type { Clock } from '@fairlead/shared/time';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { agentSubjects, type NatsAccounts } from '../auth/nats-accounts/index.ts';
-import type { Actor } from '../decision-log/port.ts';
+import type { Actor } from '../decision-log/index.ts';
 import {
   accountPushTriesMax,
   busReconnectWaitMs,

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ClusterId } from '@fairlead/shared/ids';
 import { describe, expect, test } from 'vitest';
+import { signingRequest } from '../testing/index.ts';
 import { openCertificateAuthority, RequestInvalidError } from './index.ts';
-import { signingRequest } from './testing.ts';
 
 const at = Date.UTC(2026, 0, 15, 12);
 const clusterId = '0123456789abcdefghjkmnpqrs' as ClusterId;

@@ -1,4 +1,5 @@
-import './reflect-metadata.ts';
+// Loaded first, because it brings what the certificate library needs at its own load.
+import '../ca/index.ts';
 import { createHash, webcrypto } from 'node:crypto';
 import { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509';
 
