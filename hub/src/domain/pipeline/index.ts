@@ -1,0 +1,16 @@
+// Pipelines and repositories as people define them: the parsed form, reading it from YAML with every fault at once and
+// its place, and the checks against what is defined around it. Pure; imports `ids`, `result`, `time`, yaml and picomatch.
+export { checkDefinition, type Surroundings } from './check-definition.ts';
+export type {
+  ApplyPolicy,
+  ClusterSelector,
+  GatePolicy,
+  PipelineDefinition,
+  RenderPolicy,
+  RepositoryDefinition,
+  RolloutPolicy,
+  StageDefinition,
+} from './definition.ts';
+export { resourceDocument } from './document.ts';
+export type { Fault } from './reader.ts';
+export { apiVersion, parseResources, type Resource } from './resources.ts';

@@ -1,0 +1,196 @@
+import {
+  type PipelineName,
+  type ProjectName,
+  parseName,
+  type RepositoryName,
+  type StageName,
+} from '@fairlead/shared/ids';
+import { checkGraph } from './check-graph.ts';
+import type {
+  ApplyPolicy,
+  ClusterSelector,
+  PipelineDefinition,
+  RenderPolicy,
+  StageDefinition,
+} from './definition.ts';
+import { checkGlob, checkPath } from './paths.ts';
+import {
+  fault,
+  isAbsent,
+  type Node,
+  readBoolean,
+  readChoice,
+  readCount,
+  readDuration,
+  readEntries,
+  readList,
+  readMapping,
+  readText,
+} from './reader.ts';
+
+const stagesMax = 100;
+const globsMax = 100;
+const labelsMax = 32;
+const helmReleaseNameMax = 53;
+const progressDeadlineMsDefault = 600_000;
+const deletionObjectsMaxDefault = 10;
+const deletionPercentMaxDefault = 30;
+const labelKeyPattern =
+  /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
+const labelValuePattern = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
+
+export function parsePipelineSpec(
+  spec: Node,
+  { name, project }: { name: PipelineName; project: ProjectName },
+): PipelineDefinition {
+  const at = readMapping(spec, { known: ['repository', 'include', 'exclude', 'stages'] });
+  const include = readGlobs(at('include'));
+  const stageNodes = readList(at('stages'));
+  if (stageNodes.length === 0) fault(at('stages'), 'must have at least one stage');
+  if (stageNodes.length > stagesMax) fault(at('stages'), `may have at most ${stagesMax} stages`);
+  const stages = stageNodes.map((node) => ({ node, stage: parseStage(node, name) }));
+  checkGraph(stages);
+  return {
+    name,
+    project,
+    repository: readNameOf<RepositoryName>(at('repository')),
+    include: include.length === 0 ? ['**'] : include,
+    exclude: readGlobs(at('exclude')),
+    stages: stages.map(({ stage }) => stage),
+  };
+}
+
+function parseStage(node: Node, pipeline: PipelineName): StageDefinition {
+  const at = readMapping(node, {
+    known: ['name', 'after', 'clusters', 'path', 'promote', 'gates', 'rollout', 'render', 'apply'],
+    notYet: ['supersede', 'source'],
+  });
+  const path = readText(at('path'));
+  if (path !== '') checkPath(at('path'), path);
+  return {
+    name: readNameOf<StageName>(at('name')),
+    after: readList(at('after')).map((each) => readNameOf<StageName>(each)),
+    clusters: parseSelector(at('clusters')),
+    path: path.replaceAll(/^(\.\/)+|\/+$/g, '').replace(/^\.$/, ''),
+    promote: readChoice(at('promote'), ['automatic', 'manual'], 'automatic'),
+    gates: {
+      soakMs: readDuration(
+        readMapping(at('gates'), {
+          known: ['soak'],
+          notYet: ['approvals', 'windows', 'verifications', 'metrics', 'statuses'],
+        })('soak'),
+        { fallbackMs: 0 },
+      ),
+    },
+    rollout: {
+      progressDeadlineMs: readDuration(
+        readMapping(at('rollout'), {
+          known: ['progressDeadline'],
+          notYet: ['waves', 'maxConcurrent', 'maxFailures', 'minHealthy', 'offline', 'onFailure'],
+        })('progressDeadline'),
+        { fallbackMs: progressDeadlineMsDefault, minMs: 1_000 },
+      ),
+    },
+    render: parseRender(at('render'), pipeline),
+    apply: parseApply(at('apply')),
+  };
+}
+
+/** An empty selector would mean every cluster, production included: it must be written with a label. */
+function parseSelector(node: Node): ClusterSelector {
+  const place = readMapping(node, { known: ['matchLabels'] })('matchLabels');
+  const entries = readEntries(place);
+  if (entries.length === 0) fault(place, 'must name at least one label');
+  if (entries.length > labelsMax) fault(place, `may name at most ${labelsMax} labels`);
+  return {
+    matchLabels: Object.fromEntries(
+      entries.map((entry) => {
+        const key = entry.path.slice(place.path.length + 1);
+        if (!labelKeyPattern.test(key)) fault(entry, 'is no key of a label');
+        const { value } = entry;
+        if (typeof value !== 'string' || !labelValuePattern.test(value) || value.length > 63) {
+          fault(
+            entry,
+            'must be a label value: text of at most 63 letters, digits, "-", "_" and "."',
+          );
+        }
+        return [key, String(value)];
+      }),
+    ),
+  };
+}
+
+function parseRender(node: Node, pipeline: PipelineName): RenderPolicy {
+  const at = readMapping(node, { known: ['helm'], notYet: ['substitute', 'decrypt'] });
+  const helm = readMapping(at('helm'), { known: ['releaseName', 'valuesFiles', 'values'] });
+  // Helm takes at most 53 characters. Ownership never goes by this name, so a shortened one may repeat.
+  const fallback = pipeline.slice(0, helmReleaseNameMax).replace(/-+$/, '');
+  const releaseName = readText(helm('releaseName'), fallback);
+  const isGiven = !isAbsent(helm('releaseName'));
+  if (isGiven && (!parseName(releaseName).ok || releaseName.length > helmReleaseNameMax)) {
+    fault(
+      helm('releaseName'),
+      `must have at most ${helmReleaseNameMax} characters a-z, 0-9 and "-"`,
+    );
+  }
+  const valuesFiles = readList(helm('valuesFiles')).map((each) => {
+    const file = readText(each);
+    if (file !== '') checkPath(each, file);
+    return file;
+  });
+  const values = helm('values');
+  if (!isAbsent(values) && (typeof values.value !== 'object' || Array.isArray(values.value))) {
+    fault(values, 'must be a mapping');
+  }
+  return {
+    helm: { releaseName, valuesFiles, values: (values.value ?? {}) as Record<string, unknown> },
+  };
+}
+
+function parseApply(node: Node): ApplyPolicy {
+  const at = readMapping(node, {
+    known: ['namespace', 'createNamespace', 'prune', 'drift', 'adopt', 'deletionBudget'],
+    notYet: ['serviceAccount'],
+  });
+  const budget = readMapping(at('deletionBudget'), { known: ['objects', 'percent'] });
+  const namespace = readText(at('namespace'), 'default');
+  const parsed = parseName(namespace);
+  if (!parsed.ok) fault(at('namespace'), parsed.error);
+  return {
+    namespace,
+    createNamespace: readBoolean(at('createNamespace'), false),
+    prune: readBoolean(at('prune'), true),
+    drift: readChoice(at('drift'), ['repair', 'report'], 'repair'),
+    adopt: readChoice(at('adopt'), ['if-unowned', 'if-equal', 'always'], 'if-unowned'),
+    deletionBudget: {
+      objectsMax: readCount(budget('objects'), {
+        fallback: deletionObjectsMaxDefault,
+        max: 20_000,
+      }),
+      percentMax: readCount(budget('percent'), { fallback: deletionPercentMaxDefault, max: 100 }),
+    },
+  };
+}
+
+function readGlobs(node: Node): string[] {
+  const globs = readList(node).map((each) => {
+    const glob = readText(each);
+    if (glob !== '') checkGlob(each, glob);
+    return glob;
+  });
+  if (globs.length > globsMax) fault(node, `may have at most ${globsMax} patterns`);
+  return globs;
+}
+
+export function readNameOf<Name extends Parameters<typeof identity>[0]>(node: Node): Name {
+  if (isAbsent(node)) {
+    fault(node, 'is missing');
+    return '' as Name;
+  }
+  const parsed = parseName<Name>(node.value);
+  if (parsed.ok) return parsed.value;
+  fault(node, parsed.error);
+  return String(node.value) as Name;
+}
+
+const identity = (name: ProjectName | RepositoryName | PipelineName | StageName) => name;

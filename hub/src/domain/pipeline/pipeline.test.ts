@@ -1,0 +1,165 @@
+import { expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import {
+  checkDefinition,
+  type PipelineDefinition,
+  parseResources,
+  resourceDocument,
+} from './index.ts';
+
+const minimal = `
+apiVersion: fairlead.dev/v1alpha1
+kind: Pipeline
+metadata: {name: checkout}
+spec:
+  repository: environments
+  stages:
+  - name: staging
+    path: apps/checkout/overlays/staging
+    clusters: {matchLabels: {environment: staging}}
+`;
+
+const stageLine = (text: string) =>
+  minimal.replace('  - name: staging\n', `  - name: staging\n    ${text}\n`);
+
+function faultsOf(text: string): string[] {
+  const parsed = parseResources(text);
+  return parsed.ok ? [] : parsed.error.map(({ path, message }) => `${path}: ${message}`);
+}
+
+function pipelineOf(text: string): PipelineDefinition {
+  const parsed = parseResources(text);
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.error));
+  const found = parsed.value.find((resource) => resource.kind === 'Pipeline');
+  return found?.definition as PipelineDefinition;
+}
+
+test('a minimal pipeline has every default filled in', () => {
+  expect(pipelineOf(minimal)).toMatchObject({
+    name: 'checkout',
+    project: 'default',
+    include: ['**'],
+    exclude: [],
+    stages: [
+      {
+        after: [],
+        promote: 'automatic',
+        gates: { soakMs: 0 },
+        rollout: { progressDeadlineMs: 600_000 },
+        apply: {
+          namespace: 'default',
+          createNamespace: false,
+          prune: true,
+          drift: 'repair',
+          adopt: 'if-unowned',
+          deletionBudget: { objectsMax: 10, percentMax: 30 },
+        },
+      },
+    ],
+  });
+});
+
+test('every fault is told at once, each with its place', () => {
+  const faults = faultsOf(`
+apiVersion: fairlead.dev/v1alpha1
+kind: Pipeline
+metadata: {name: Checkout}
+spec:
+  repositry: environments
+  include: ["/absolute/**"]
+  stages:
+  - name: staging
+    path: ../outside
+    clusters: {matchLabels: {}}
+    gates: {soak: soon}
+  - name: production
+    after: [stagin]
+    path: apps
+    promote: manul
+    clusters: {matchLabels: {environment: production}}
+---
+apiVersion: fairlead.dev/v1alpha1
+kind: Repository
+metadata: {name: environments}
+spec: {url: "https://me:secret@git.example.com/x.git", pollInterval: 1s}
+`);
+  expect(faults).toEqual([
+    'Pipeline Checkout: metadata.name: must consist of a-z, 0-9 and "-", with a letter or digit at both ends',
+    'Pipeline Checkout: spec.repositry: is not a known key; did you mean repository?',
+    'Pipeline Checkout: spec.include[0]: must not start with "/": it counts from the repository’s top',
+    'Pipeline Checkout: spec.stages[0].path: must not leave the repository with ".."',
+    'Pipeline Checkout: spec.stages[0].clusters.matchLabels: must name at least one label',
+    'Pipeline Checkout: spec.stages[0].gates.soak: must be a duration such as 90s, 30m, 1h30m or 7d',
+    'Pipeline Checkout: spec.stages[1].promote: must be one of automatic, manual; did you mean manual?',
+    'Pipeline Checkout: spec.stages[1].after[0]: there is no stage stagin',
+    'Pipeline Checkout: spec.repository: is missing',
+    'Repository environments: spec.url: must be https://…, http://…, ssh://…, file:///… or user@host:path, without a password',
+    'Repository environments: spec.pollInterval: must be at least 5s',
+  ]);
+});
+
+test('CFG-01: a cycle is refused with its path, and a repeated stage with its place', () => {
+  const stage = (name: string, after: string) => `
+  - {name: ${name}, after: [${after}], path: x, clusters: {matchLabels: {a: b}}}`;
+  const head = `${minimal.slice(0, minimal.indexOf('  stages:'))}  stages:`;
+  expect(faultsOf(head + stage('a', 'c') + stage('b', 'a') + stage('c', 'b'))).toEqual([
+    'Pipeline checkout: spec.stages[0].after: is a cycle: a → after c → after b → after a',
+  ]);
+  expect(faultsOf(head + stage('a', 'a'))).toEqual([
+    'Pipeline checkout: spec.stages[0].after[0]: names the stage itself',
+  ]);
+  expect(faultsOf(head + stage('a', '') + stage('a', ''))).toEqual([
+    'Pipeline checkout: spec.stages[1].name: repeats the stage a',
+  ]);
+});
+
+test('what this version cannot do is refused by name, never ignored', () => {
+  expect(faultsOf(stageLine('gates: {approvals: {required: 2}}'))).toEqual([
+    'Pipeline checkout: spec.stages[0].gates.approvals: is not supported yet by this version',
+  ]);
+  expect(faultsOf(stageLine('rollout: {waves: [{max: 25%}]}'))).toEqual([
+    'Pipeline checkout: spec.stages[0].rollout.waves: is not supported yet by this version',
+  ]);
+});
+
+test('a path may name the cluster and its labels, and nothing else', () => {
+  const path = (value: string) => minimal.replace('apps/checkout/overlays/staging', `"${value}"`);
+  expect(faultsOf(path('clusters/${cluster.name}/${cluster.labels.region}'))).toEqual([]);
+  expect(faultsOf(path('clusters/${environment}'))).toEqual([
+    'Pipeline checkout: spec.stages[0].path: may use ${cluster.name} and ${cluster.labels.<key>} only',
+  ]);
+});
+
+test('a text that is no YAML names the line', () => {
+  expect(faultsOf('kind: [broken\nspec: {}\n')[0]).toMatch(/^document 1, line \d: /);
+});
+
+test('FLT-11: a path that another pipeline claims on the same clusters is refused', () => {
+  const checkout = pipelineOf(minimal);
+  const rival = pipelineOf(minimal.replace('checkout}', 'rival}'));
+  const elsewhere = pipelineOf(
+    minimal.replace('checkout}', 'elsewhere}').replace('environment: staging', 'environment: test'),
+  );
+  const repositories = [
+    {
+      name: checkout.repository,
+      project: checkout.project,
+      url: '',
+      branch: 'main',
+      pollIntervalMs: 1,
+    },
+  ];
+  expect(checkDefinition(checkout, { repositories, pipelines: [checkout, rival] })).toMatchObject([
+    { path: 'Pipeline checkout: spec.stages[0].path', message: expect.stringMatching(/rival/) },
+  ]);
+  expect(checkDefinition(checkout, { repositories, pipelines: [checkout, elsewhere] })).toEqual([]);
+  expect(checkDefinition(checkout, { repositories: [], pipelines: [] })).toMatchObject([
+    { path: 'Pipeline checkout: spec.repository' },
+  ]);
+});
+
+test('the document of a definition defines the same again', () => {
+  const definition = pipelineOf(stageLine('gates: {soak: 1h30m}'));
+  const document = resourceDocument({ kind: 'Pipeline', definition });
+  expect(pipelineOf(stringify(document))).toEqual(definition);
+});
