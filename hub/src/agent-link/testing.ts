@@ -33,7 +33,8 @@ export async function startLink(overrides: Partial<AgentLinkOptions> = {}) {
   let offsetMs = 0;
   const clock = { now: () => systemClock.now() + offsetMs };
   const commands = createCommandHandler({ log, clock });
-  const authority = await openCertificateAuthority({ directory, at: systemClock.now() });
+  const authority =
+    overrides.authority ?? (await openCertificateAuthority({ directory, at: systemClock.now() }));
   const accounts = await openNatsAccounts({ directory });
   const assignments = new Map<ClusterId, Assignment[]>();
   const cut: string[] = [];
@@ -109,11 +110,14 @@ export async function startLink(overrides: Partial<AgentLinkOptions> = {}) {
 }
 export type TestLink = Awaited<ReturnType<typeof startLink>>;
 
-export type AgentKeys = Awaited<ReturnType<typeof signingRequest>> & { natsPublicKey: string };
-export const newKeys = async (): Promise<AgentKeys> => ({
-  ...(await signingRequest({})),
-  natsPublicKey: newBusUser().publicKey,
-});
+export type AgentKeys = Awaited<ReturnType<typeof signingRequest>> & {
+  natsPublicKey: string;
+  natsSeed: Uint8Array;
+};
+export async function newKeys(): Promise<AgentKeys> {
+  const { publicKey, seed } = newBusUser();
+  return { ...(await signingRequest({})), natsPublicKey: publicKey, natsSeed: seed };
+}
 
 export type Refusal = { code: number; details: string };
 const refusalOf = ({ code, details }: ServiceError): Refusal => ({ code, details });
