@@ -1,8 +1,9 @@
 import { unreachable } from '@fairlead/shared/result';
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray } from 'drizzle-orm';
 import type { PipelineDefinition } from '../../domain/pipeline/definition.ts';
 import type { PipelineEvent } from '../../domain/promotion/events.ts';
 import type { Orm } from '../orm.ts';
+import { preparedInsert } from '../prepared.ts';
 import {
   pipelineRevisionTable,
   pipelineTable,
@@ -28,21 +29,20 @@ export function createPipelineFold(orm: Orm) {
       .where(and(eq(stageTable.pipeline, pipeline), eq(stageTable.name, name)))
       .run();
   };
+  const writeReleaseStage = preparedInsert(orm, releaseStageTable, {
+    key: [releaseStageTable.pipeline, releaseStageTable.commit, releaseStageTable.stage],
+    replace: ['state', 'at'],
+  });
+  const writeRelease = preparedInsert(orm, releaseTable, {
+    key: [releaseTable.pipeline, releaseTable.commit],
+    replace: ['orphaned', 'position'],
+  });
   const markRelease = (
     pipeline: string,
     event: { stage: string; release: string },
     state: (typeof releaseStageTable.$inferInsert)['state'],
     at: number,
-  ) => {
-    orm
-      .insert(releaseStageTable)
-      .values({ pipeline, commit: event.release, stage: event.stage, state, at })
-      .onConflictDoUpdate({
-        target: [releaseStageTable.pipeline, releaseStageTable.commit, releaseStageTable.stage],
-        set: { state, at },
-      })
-      .run();
-  };
+  ) => writeReleaseStage({ pipeline, commit: event.release, stage: event.stage, state, at });
   const setOrphaned = (pipeline: string, commits: readonly string[], orphaned: boolean) => {
     orm
       .update(releaseTable)
@@ -66,7 +66,10 @@ export function createPipelineFold(orm: Orm) {
           .run();
         return;
       case 'ReleasesDiscovered':
-        return discover(orm, pipeline, event, recordedAt);
+        for (const release of event.releases) {
+          writeRelease({ pipeline, ...release, discoveredAt: recordedAt, orphaned: false });
+        }
+        return;
       case 'ReleasesOrphaned':
         return setOrphaned(pipeline, event.commits, true);
       case 'ReleasesRestored':
@@ -93,7 +96,6 @@ export function createPipelineFold(orm: Orm) {
         return rollouts.target(event.rolloutId, event.cluster, {
           state: 'succeeded',
           at: recordedAt,
-          message: null,
         });
       case 'TargetFailed':
         return rollouts.target(event.rolloutId, event.cluster, {
@@ -169,24 +171,6 @@ function defineStages(orm: Orm, pipeline: string, definition: PipelineDefinition
       .insert(stageTable)
       .values({ pipeline, name, ...values, health: 'unknown', healthMessage: '' })
       .onConflictDoUpdate({ target: [stageTable.pipeline, stageTable.name], set: values })
-      .run();
-  }
-}
-
-function discover(
-  orm: Orm,
-  pipeline: string,
-  event: Of<'ReleasesDiscovered'>,
-  discoveredAt: number,
-): void {
-  for (const release of event.releases) {
-    orm
-      .insert(releaseTable)
-      .values({ pipeline, ...release, discoveredAt, orphaned: false })
-      .onConflictDoUpdate({
-        target: [releaseTable.pipeline, releaseTable.commit],
-        set: { orphaned: sql`0`, position: release.position },
-      })
       .run();
   }
 }

@@ -1,14 +1,34 @@
-import { and, eq } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { PipelineEvent } from '../../domain/promotion/events.ts';
 import type { Orm } from '../orm.ts';
+import { preparedInsert } from '../prepared.ts';
 import { admissionTable, rolloutTable, rolloutTargetTable } from '../schema.ts';
 import type { Entry } from './batch.ts';
 
 type Of<Type extends PipelineEvent['type']> = Entry<Extract<PipelineEvent, { type: Type }>>;
-type RolloutTargetState = Partial<typeof rolloutTargetTable.$inferInsert>;
+type RolloutTargetState = {
+  readonly state: 'assigned' | 'succeeded' | 'failed';
+  readonly at: number;
+  readonly message?: string;
+};
 
 /** Folds admissions, rollouts and how each of their targets fared. */
 export function createRolloutFold(orm: Orm) {
+  const insertTarget = preparedInsert(orm, rolloutTargetTable);
+  const updateTarget = orm
+    .update(rolloutTargetTable)
+    .set({
+      state: sql`${sql.placeholder('state')}`,
+      at: sql`${sql.placeholder('at')}`,
+      message: sql`${sql.placeholder('message')}`,
+    })
+    .where(
+      and(
+        eq(rolloutTargetTable.rolloutId, sql.placeholder('rolloutId')),
+        eq(rolloutTargetTable.clusterId, sql.placeholder('clusterId')),
+      ),
+    )
+    .prepare();
   return {
     admitted: (pipeline: string, { event, recordedAt, position, actor }: Of<'ReleaseAdmitted'>) => {
       const { stage, release, rolloutId, definitionRevision, gates } = event;
@@ -55,7 +75,7 @@ export function createRolloutFold(orm: Orm) {
           state: 'waiting' as const,
         })),
       );
-      for (const row of rows) orm.insert(rolloutTargetTable).values(row).run();
+      for (const row of rows) insertTarget(row);
     },
     ended: (
       { event, recordedAt }: Of<'RolloutSucceeded' | 'RolloutFailed' | 'RolloutAborted'>,
@@ -74,16 +94,7 @@ export function createRolloutFold(orm: Orm) {
         .run();
     },
     target: (rolloutId: string, clusterId: string, change: RolloutTargetState) => {
-      orm
-        .update(rolloutTargetTable)
-        .set(change)
-        .where(
-          and(
-            eq(rolloutTargetTable.rolloutId, rolloutId),
-            eq(rolloutTargetTable.clusterId, clusterId),
-          ),
-        )
-        .run();
+      updateTarget.run({ rolloutId, clusterId, message: null, ...change });
     },
   };
 }

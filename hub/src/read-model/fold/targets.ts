@@ -2,6 +2,7 @@ import { and, eq } from 'drizzle-orm';
 import type { PipelineEvent } from '../../domain/promotion/events.ts';
 import { composeAssignment } from '../../domain/rollout/index.ts';
 import type { Orm } from '../orm.ts';
+import { preparedInsert } from '../prepared.ts';
 import { pipelineRevisionTable, targetTable } from '../schema.ts';
 import type { Entry, FoldBatch } from './batch.ts';
 
@@ -10,6 +11,19 @@ type Withdrawn = Extract<PipelineEvent, { type: 'TargetWithdrawn' }>;
 
 /** Folds what targets must run. Generations only grow, as the core numbers them. */
 export function createTargetFold(orm: Orm) {
+  const writeTarget = preparedInsert(orm, targetTable, {
+    key: [targetTable.clusterId, targetTable.pipeline, targetTable.stage],
+    replace: [
+      'clusterName',
+      'disposition',
+      'generation',
+      'commit',
+      'path',
+      'cause',
+      'assignedAt',
+      'assignment',
+    ],
+  });
   const definitionOf = (batch: FoldBatch, pipeline: string, revision: number) => {
     const key = `${pipeline}/${revision}`;
     const known = batch.definitions.get(key);
@@ -47,14 +61,7 @@ export function createTargetFold(orm: Orm) {
       assignedAt: recordedAt,
       assignment,
     };
-    orm
-      .insert(targetTable)
-      .values({ clusterId: event.cluster, pipeline, stage: event.stage, ...values })
-      .onConflictDoUpdate({
-        target: [targetTable.clusterId, targetTable.pipeline, targetTable.stage],
-        set: values,
-      })
-      .run();
+    writeTarget({ clusterId: event.cluster, pipeline, stage: event.stage, ...values });
     batch.assignments.add(event.cluster);
   };
 
