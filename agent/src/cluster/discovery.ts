@@ -12,6 +12,7 @@ type AggregatedDiscovery = {
         responseKind?: { kind: string };
         scope: 'Namespaced' | 'Cluster';
         verbs: string[];
+        subresources?: { subresource: string }[];
       }[];
     }[];
   }[];
@@ -49,13 +50,15 @@ export function createDiscovery(connection: Connection): Discovery {
       const groupName = group.metadata?.name ?? '';
       const seen = new Set<string>();
       for (const { version, resources } of group.versions) {
-        for (const { resource, responseKind, scope, verbs } of resources ?? []) {
+        for (const served of resources ?? []) {
+          const { resource, responseKind, scope, verbs, subresources } = served;
           if (!responseKind?.kind) continue;
           const found: Resource = {
             apiVersion: groupName === '' ? version : `${groupName}/${version}`,
             kind: responseKind.kind,
             plural: resource,
             namespaced: scope === 'Namespaced',
+            hasStatus: (subresources ?? []).some(({ subresource }) => subresource === 'status'),
           };
           byKind.set(`${found.apiVersion}/${found.kind}`, found);
           // Versions come in the server's order of preference.

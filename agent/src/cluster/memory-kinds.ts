@@ -6,6 +6,7 @@ const kinds = (apiVersion: string, namespaced: boolean, names: string): Resource
     kind,
     plural: `${kind.toLowerCase()}s`,
     namespaced,
+    hasStatus: true,
   }));
 
 /** What the cluster in memory serves before any definition is applied. */

@@ -256,9 +256,9 @@ function define(definition: KubernetesObject, kinds: Map<string, Resource>): voi
     group: string;
     scope: string;
     names: { kind: string; plural: string };
-    versions: { name: string }[];
+    versions: { name: string; subresources?: { status?: object } }[];
   };
-  for (const { name } of versions) {
+  for (const { name, subresources } of versions) {
     const apiVersion = `${group}/${name}`;
     const { kind, plural } = names;
     kinds.set(`${apiVersion}/${kind}`, {
@@ -266,6 +266,7 @@ function define(definition: KubernetesObject, kinds: Map<string, Resource>): voi
       kind,
       plural,
       namespaced: scope === 'Namespaced',
+      hasStatus: subresources?.status !== undefined,
     });
   }
 }

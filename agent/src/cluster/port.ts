@@ -7,6 +7,8 @@ export type Resource = {
   /** Lower-case plural, as in the path. */
   readonly plural: string;
   readonly namespaced: boolean;
+  /** It has a status subresource, so some controller may report on its objects. */
+  readonly hasStatus: boolean;
 };
 
 /** An object's address at one served version. */
@@ -59,7 +61,9 @@ export type WatchEvent =
   | { readonly type: 'present'; readonly object: KubernetesObject }
   | { readonly type: 'listed' }
   | { readonly type: 'changed'; readonly object: KubernetesObject }
-  | { readonly type: 'gone'; readonly object: KubernetesObject };
+  | { readonly type: 'gone'; readonly object: KubernetesObject }
+  /** It does not work now (no rights, no connection) and is tried again; for messages, nothing else follows from it. */
+  | { readonly type: 'interrupted'; readonly error: ClusterError };
 
 export type FieldConflict = { readonly manager: string; readonly field: string };
 

@@ -51,12 +51,18 @@ export async function followKind(
       if (signal.aborted) return;
       if (error instanceof ClusterError && error.status === 410) version = undefined;
       else {
+        onEvent({ type: 'interrupted', error: asClusterError(error) });
         await sleep(backoffMs * (0.5 + Math.random()), undefined, { signal }).catch(() => {});
         backoffMs = Math.min(backoffMs * 2, watchBackoffMsMax);
       }
     }
   }
 }
+
+const asClusterError = (error: unknown): ClusterError =>
+  error instanceof ClusterError
+    ? error
+    : new ClusterError('unavailable', error instanceof Error ? error.message : String(error));
 
 /** Hands out every object that matches; returns the version from which to follow. */
 async function listAll(

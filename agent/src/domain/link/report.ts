@@ -50,7 +50,6 @@ export type AuditKind =
   | 'ApplyFailed'
   | 'ObjectsApplied'
   | 'ObjectPruned'
-  | 'ObjectsOrphaned'
   | 'PruneHeld'
   | 'DriftDetected'
   | 'DriftRepaired'

@@ -20,6 +20,7 @@ export {
   type PrunePlan,
   type PrunePolicy,
   plan,
+  planPrune,
   planRemoval,
   type Removal,
 } from './planner.ts';

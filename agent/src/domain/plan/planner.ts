@@ -73,15 +73,23 @@ export function plan(input: PlanInput): Result<Plan, string[]> {
   const faults = [...duplicates(desired), ...invalidWaves(desired)];
   if (faults.length > 0) return err(faults);
   const wanted = new Set(desired.map(keyTextOf));
-  const { removals, kept } = sortOut(input.live, wanted, owner);
-  const pruned = input.policy.prune ? removals : [];
   return ok({
     steps: applySteps(desired, owner),
-    prune: prunePlan(pruned, wanted.size + removals.length, input.policy),
-    kept: input.policy.prune
-      ? kept
-      : [...kept, ...removals.map(({ key }) => ({ key, reason: 'pruning is switched off' }))],
+    ...planPrune({ owner, wanted, live: input.live, policy: input.policy }),
   });
+}
+
+/** What goes once all is healthy, from what is live by then; `wanted` holds the key texts of the rendered objects. */
+export function planPrune(
+  input: Omit<PlanInput, 'desired'> & { readonly wanted: ReadonlySet<string> },
+): Omit<Plan, 'steps'> {
+  const { wanted, owner, policy } = input;
+  const { removals, kept } = sortOut(input.live, wanted, owner);
+  if (!policy.prune) {
+    const off = removals.map(({ key }) => ({ key, reason: 'pruning is switched off' }));
+    return { prune: prunePlan([], wanted.size, policy), kept: [...kept, ...off] };
+  }
+  return { prune: prunePlan(removals, wanted.size + removals.length, policy), kept };
 }
 
 /** Removes everything that the unit owns, by an explicit order of a person; the budget still holds. */

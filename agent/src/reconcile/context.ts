@@ -1,0 +1,43 @@
+import type { ObjectKey } from '@fairlead/shared/manifest';
+import type { Clock, Random } from '@fairlead/shared/time';
+import type { Cluster } from '../cluster/index.ts';
+import type { AuditKind, UnitId, UnitPhase } from '../domain/link/index.ts';
+import type { LiveObjects } from './live-objects.ts';
+import type { LoadTree, ReconcileJournal, Render } from './ports.ts';
+import type { RenderedCache } from './rendered-cache.ts';
+import type { Unit } from './unit.ts';
+
+export type AuditMore = {
+  readonly object?: ObjectKey;
+  readonly details?: Readonly<Record<string, unknown>>;
+};
+
+/** The log that the reconciler writes to; pino's shape. */
+export type ReconcileLogger = {
+  readonly debug: (fields: object, message: string) => void;
+  readonly info: (fields: object, message: string) => void;
+  readonly warn: (fields: object, message: string) => void;
+  readonly error: (fields: object, message: string) => void;
+};
+
+/** What the steps of a unit share. */
+export type Context = {
+  readonly cluster: Cluster;
+  readonly live: LiveObjects;
+  readonly journal: ReconcileJournal;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly loadTree: LoadTree;
+  readonly render: Render;
+  readonly agentNamespace: string;
+  readonly rendered: RenderedCache;
+  /** Which unit of this agent claims an object; decides between two that claim it in the same moment. */
+  readonly claims: Map<string, UnitId>;
+  /** Which kinds held members of a unit when the agent started, from its parent object in the cluster. */
+  readonly parentKinds: ReadonlyMap<UnitId, readonly { group: string; kind: string }[]>;
+  readonly logger: ReconcileLogger;
+  readonly audit: (unit: Unit, kind: AuditKind, message: string, more?: AuditMore) => void;
+  readonly setPhase: (unit: Unit, phase: UnitPhase, message?: string) => void;
+  /** Gives the unit another turn at the time, or sooner. */
+  readonly wakeAt: (unit: Unit, atMs: number) => void;
+};

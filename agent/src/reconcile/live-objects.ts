@@ -1,0 +1,265 @@
+import { createHash } from 'node:crypto';
+import {
+  type KubernetesObject,
+  type ObjectKey,
+  objectKey,
+  objectKeyText,
+} from '@fairlead/shared/manifest';
+import type { Clock } from '@fairlead/shared/time';
+import { type Cluster, ClusterError, fieldManager, type WatchEvent } from '../cluster/index.ts';
+import { ownedFieldsText } from '../domain/drift/index.ts';
+import type { Health, HealthOptions, ObjectHealth } from '../domain/health/index.ts';
+import {
+  isPruneDisabled,
+  isReconcileDisabled,
+  type LiveObject,
+  ownerAnnotation,
+  partOfLabel,
+  positionOf,
+} from '../domain/plan/index.ts';
+import { firstStatusMsMax, watchFirstListMsMax } from '../limits.ts';
+
+/** All that is kept of a live object; the object itself is let go, because a thousand units must fit into little memory. */
+export type LiveRecord = LiveObject & {
+  readonly resourceVersion: string;
+  readonly ownedHash: string;
+  readonly health: Health;
+  readonly message: string;
+  readonly isLeaving: boolean;
+  readonly reconcileDisabled: boolean;
+  /** Since when it is neither healthy nor failed, in the agent's time. */
+  readonly progressingSinceMs: number | undefined;
+  /** Selects the pods of a workload that is not healthy; empty otherwise. */
+  readonly podSelector: string;
+};
+
+export type LiveChange = {
+  readonly text: string;
+  readonly before: LiveRecord | undefined;
+  /** `undefined` when the object is gone or has lost its ApplySet label. */
+  readonly after: LiveRecord | undefined;
+  readonly object: KubernetesObject | undefined;
+};
+
+export type LiveObjectsDependencies = {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly judge: (object: KubernetesObject, options: HealthOptions) => ObjectHealth;
+  readonly onChange: (change: LiveChange) => void;
+  readonly signal: AbortSignal;
+};
+
+/** Every object of the cluster that an ApplySet owns, of the kinds in use: one watch a kind, shared by all units. */
+export type LiveObjects = {
+  /** Resolves once the kind's objects are known; rejects with `ClusterError` when they cannot be listed now. */
+  readonly follow: (apiVersion: string, kind: string) => Promise<void>;
+  readonly get: (text: string) => LiveRecord | undefined;
+  readonly ofApplySet: (applySetId: string) => LiveRecord[];
+  /** Takes the answer to our own write at once, instead of waiting for the watch to say the same. */
+  readonly observe: (object: KubernetesObject) => LiveRecord;
+};
+
+type Followed = {
+  readonly listed: Promise<void>;
+  readonly settle: { resolve: () => void; reject: (error: unknown) => void };
+  isListed: boolean;
+  hasStatus: boolean;
+  /** Keys of the list that is coming in. */
+  seen: Set<string> | undefined;
+  lastError: ClusterError | undefined;
+};
+
+export const digest = (text: string): string =>
+  createHash('sha256').update(text).digest('base64url').slice(0, 27);
+
+/** Versions of one object are numbers without leading zeros (KEP-5504), too long for a double. */
+export const isOlder = (left: string, right: string): boolean =>
+  left.length === right.length ? left < right : left.length < right.length;
+
+export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveObjects {
+  const { cluster, clock, judge, onChange, signal } = dependencies;
+  const records = new Map<string, LiveRecord>();
+  const texts = new Map<string, Set<string>>();
+  const kinds = new Map<string, Followed>();
+  const kindOf = (key: ObjectKey): string => `${key.group}/${key.kind}`;
+
+  const put = (text: string, record: LiveRecord | undefined) => {
+    const before = records.get(text);
+    if (before && before.partOf !== record?.partOf) texts.get(before.partOf)?.delete(text);
+    if (!record) {
+      records.delete(text);
+      return;
+    }
+    records.set(text, record);
+    const set = texts.get(record.partOf) ?? new Set();
+    texts.set(record.partOf, set.add(text));
+  };
+
+  const recordOf = (object: KubernetesObject, before: LiveRecord | undefined): LiveRecord => {
+    const { metadata } = object;
+    const key = before?.key ?? objectKey(object);
+    const now = clock.now();
+    const isNew = before?.uid !== metadata.uid;
+    const expectsStatus =
+      kinds.get(kindOf(key))?.hasStatus === true &&
+      now - Date.parse(metadata.creationTimestamp ?? '') < firstStatusMsMax;
+    const { health, message } = judge(object, { expectsStatus });
+    const since = isNew ? undefined : before?.progressingSinceMs;
+    return {
+      key,
+      apiVersion: before?.apiVersion === object.apiVersion ? before.apiVersion : object.apiVersion,
+      uid: metadata.uid ?? '',
+      partOf: metadata.labels?.[partOfLabel] ?? '',
+      owner: metadata.annotations?.[ownerAnnotation] ?? '',
+      pruneDisabled: isPruneDisabled(metadata),
+      reconcileDisabled: isReconcileDisabled(metadata),
+      position: positionOf(object),
+      resourceVersion: metadata.resourceVersion ?? '0',
+      ownedHash: digest(ownedFieldsText(object, fieldManager)),
+      health,
+      message,
+      isLeaving: metadata.deletionTimestamp !== undefined,
+      progressingSinceMs: health === 'Progressing' ? (since ?? now) : undefined,
+      podSelector: health === 'Healthy' ? '' : podSelectorOf(object),
+    };
+  };
+
+  const take = (object: KubernetesObject): LiveRecord => {
+    const text = objectKeyText(objectKey(object));
+    const before = records.get(text);
+    if (before && isOlder(object.metadata.resourceVersion ?? '0', before.resourceVersion)) {
+      return before;
+    }
+    const after = recordOf(object, before);
+    const isOwned = after.partOf !== '';
+    put(text, isOwned ? after : undefined);
+    onChange({ text, before, after: isOwned ? after : undefined, object });
+    if (isOwned && after.health === 'Progressing' && object.status === undefined) {
+      rejudgeLater(text, object);
+    }
+    return after;
+  };
+
+  // Only an object without a status is held, and only until it has had the time to get one.
+  const rejudgeLater = (text: string, object: KubernetesObject) => {
+    const timer = setTimeout(() => {
+      const current = records.get(text);
+      if (current?.resourceVersion === object.metadata.resourceVersion) take(object);
+    }, firstStatusMsMax);
+    timer.unref();
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  };
+
+  const lose = (text: string, object: KubernetesObject | undefined) => {
+    const before = records.get(text);
+    if (!before) return;
+    const version = object?.metadata.resourceVersion;
+    if (version !== undefined && isOlder(version, before.resourceVersion)) return;
+    put(text, undefined);
+    onChange({ text, before, after: undefined, object });
+  };
+
+  const onEvent = (kind: string, followed: Followed, event: WatchEvent) => {
+    switch (event.type) {
+      case 'listing':
+        followed.seen = new Set();
+        return;
+      case 'present':
+      case 'changed':
+        followed.seen?.add(objectKeyText(objectKey(event.object)));
+        take(event.object);
+        return;
+      case 'gone':
+        lose(objectKeyText(objectKey(event.object)), event.object);
+        return;
+      case 'listed': {
+        const { seen } = followed;
+        followed.seen = undefined;
+        for (const [text, record] of seen ? records : []) {
+          if (kindOf(record.key) === kind && !seen?.has(text)) lose(text, undefined);
+        }
+        followed.isListed = true;
+        followed.lastError = undefined;
+        followed.settle.resolve();
+        return;
+      }
+      case 'interrupted':
+        followed.lastError = event.error;
+        return;
+    }
+  };
+
+  const start = async (apiVersion: string, kind: string, name: string): Promise<Followed> => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const followed: Followed = {
+      listed: promise,
+      settle: { resolve, reject },
+      isListed: false,
+      hasStatus: false,
+      seen: undefined,
+      lastError: undefined,
+    };
+    promise.catch(() => {});
+    kinds.set(name, followed);
+    try {
+      followed.hasStatus = (await cluster.resourceOf(apiVersion, kind, signal))?.hasStatus ?? false;
+    } catch (error) {
+      kinds.delete(name);
+      followed.settle.reject(error);
+      throw error;
+    }
+    cluster.watch({ apiVersion, kind, labelSelector: partOfLabel, signal }, (event) =>
+      onEvent(name, followed, event),
+    );
+    return followed;
+  };
+
+  return {
+    follow: async (apiVersion, kind) => {
+      const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+      const name = `${group}/${kind}`;
+      const followed = kinds.get(name) ?? (await start(apiVersion, kind, name));
+      if (!followed.isListed) await firstList(followed, `${apiVersion} ${kind}`, signal);
+    },
+    get: (text) => records.get(text),
+    ofApplySet: (applySetId) =>
+      [...(texts.get(applySetId) ?? [])].flatMap((text) => records.get(text) ?? []),
+    observe: (object) => {
+      const key = objectKey(object);
+      kinds.get(kindOf(key))?.seen?.add(objectKeyText(key));
+      return take(object);
+    },
+  };
+}
+
+async function firstList(followed: Followed, name: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const refuse = () => {
+    const reason = followed.lastError?.message ?? `no answer within ${watchFirstListMsMax} ms`;
+    const code = followed.lastError?.code ?? 'unavailable';
+    reject(new ClusterError(code, `objects of ${name} cannot be watched: ${reason}`));
+  };
+  const timer = setTimeout(refuse, watchFirstListMsMax);
+  // A refusal is told soon; a lost connection may pass.
+  const early = setInterval(() => followed.lastError?.code === 'forbidden' && refuse(), 200);
+  const stop = () => reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await Promise.race([followed.listed, promise]);
+  } finally {
+    clearTimeout(timer);
+    clearInterval(early);
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+const podOwners = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job']);
+
+function podSelectorOf({ kind, spec }: KubernetesObject): string {
+  if (!podOwners.has(kind) || typeof spec !== 'object' || spec === null) return '';
+  const { selector } = spec as { selector?: { matchLabels?: Record<string, string> } };
+  return Object.entries(selector?.matchLabels ?? {})
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',');
+}

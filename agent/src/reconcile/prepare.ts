@@ -1,0 +1,259 @@
+import {
+  groupOf,
+  type KubernetesObject,
+  objectKey,
+  objectKeyText,
+} from '@fairlead/shared/manifest';
+import type { Resource } from '../cluster/index.ts';
+import { plan, stamp } from '../domain/plan/index.ts';
+import { unitRequestsInFlightMax } from '../limits.ts';
+import type { Context } from './context.ts';
+import { UnitError } from './failure.ts';
+import { inParallel } from './in-parallel.ts';
+import { digest } from './live-objects.ts';
+import { refuseForeignObjects } from './ownership.ts';
+import { writeParent } from './parent-writer.ts';
+import type { Inventory, InventoryEntry } from './ports.ts';
+import { prunePolicy } from './prune.ts';
+import type { Target, Unit } from './unit.ts';
+
+/** From the assignment to a target: the tree, the rendered objects, their owners and the plan. Nothing is applied yet. */
+export async function prepare(context: Context, unit: Unit): Promise<Target> {
+  const { live, journal, rendered, claims } = context;
+  const { signal } = unit.work;
+  const desired = await desiredObjects(context, unit);
+  await followKinds(context, unit, desired);
+  await refuseForeignObjects(context, unit, desired);
+  signal.throwIfAborted();
+
+  const planned = plan({
+    owner: unit.owner,
+    desired,
+    live: live.ofApplySet(unit.owner.applySetId),
+    policy: prunePolicy(unit),
+  });
+  if (!planned.ok) {
+    throw new UnitError(planned.error.join('; '), { terminal: true, audit: 'RenderFailed' });
+  }
+  const { steps } = planned.value;
+  const texts = new Map<string, string>();
+  const entries = new Map<string, InventoryEntry>();
+  const known = new Map(
+    unit.inventory?.entries.map((entry) => [objectKeyText(entry.key), entry] as const),
+  );
+  for (const object of steps.flatMap((step) => step.objects)) {
+    const key = objectKey(object);
+    const text = objectKeyText(key);
+    const body = JSON.stringify(object);
+    const desiredHash = digest(body);
+    const before = known.get(text);
+    const same = before?.desiredHash === desiredHash ? before : undefined;
+    texts.set(text, body);
+    entries.set(text, {
+      key,
+      apiVersion: object.apiVersion,
+      uid: same?.uid ?? '',
+      desiredHash,
+      ownedHash: same?.ownedHash ?? '',
+    });
+    claims.set(text, unit.id);
+  }
+  rendered.put(unit.id, texts);
+  const inventory = intent(unit, entries);
+  journal.saveInventory(unit.id, inventory);
+  unit.inventory = inventory;
+  await writeParent(context, unit);
+  await createNamespace(context, unit, desired);
+  return {
+    entries,
+    stage: 'apply',
+    steps,
+    stepIndex: 0,
+    applied: { created: [], configured: [], unchanged: 0 },
+    pruneSteps: [],
+    pruneIndex: 0,
+    pruneStepAtMs: 0,
+  };
+}
+
+/** After a restart with nothing new: the target as the journal remembers it, without a tree, a render or a write. */
+export async function restore(context: Context, unit: Unit): Promise<Target | undefined> {
+  const { assignment, inventory } = unit;
+  if (
+    inventory?.state !== 'settled' ||
+    inventory.epoch !== assignment.epoch ||
+    inventory.generation !== assignment.generation ||
+    inventory.commit !== assignment.commit
+  ) {
+    return undefined;
+  }
+  const kinds = uniqueKinds(
+    inventory.entries.map(({ apiVersion, key }) => ({ apiVersion, kind: key.kind })),
+  );
+  const served = await Promise.all(
+    kinds.map(({ apiVersion, kind }) => context.cluster.resourceOf(apiVersion, kind)),
+  );
+  if (served.includes(undefined)) return undefined;
+  await Promise.all(kinds.map(({ apiVersion, kind }) => context.live.follow(apiVersion, kind)));
+  for (const { key } of inventory.entries) context.claims.set(objectKeyText(key), unit.id);
+  return {
+    entries: new Map(inventory.entries.map((entry) => [objectKeyText(entry.key), entry])),
+    stage: 'done',
+    steps: [],
+    stepIndex: 0,
+    applied: { created: [], configured: [], unchanged: inventory.entries.length },
+    pruneSteps: [],
+    pruneIndex: 0,
+    pruneStepAtMs: 0,
+  };
+}
+
+/** The unit's objects as text by key, for a repair after the cache let them go. */
+export async function renderAgain(context: Context, unit: Unit): Promise<void> {
+  const desired = await desiredObjects(context, unit);
+  const texts = desired.map((object) => {
+    const stamped = stamp(object, unit.owner);
+    return [objectKeyText(objectKey(stamped)), JSON.stringify(stamped)] as const;
+  });
+  context.rendered.put(unit.id, new Map(texts));
+}
+
+async function desiredObjects(context: Context, unit: Unit): Promise<KubernetesObject[]> {
+  const { assignment } = unit;
+  const { signal } = unit.work;
+  const isNews = unit.target === undefined;
+  if (isNews) context.setPhase(unit, 'fetching');
+  const tree = await context.loadTree(assignment, signal);
+  signal.throwIfAborted();
+  if (!tree.ok) throw new UnitError(tree.error.message, { ...tree.error, audit: 'RenderFailed' });
+  if (isNews) context.setPhase(unit, 'rendering');
+  const objects = await context.render(assignment, tree.value, signal);
+  signal.throwIfAborted();
+  if (!objects.ok) {
+    throw new UnitError(objects.error.message, { ...objects.error, audit: 'RenderFailed' });
+  }
+  return inParallel(objects.value, unitRequestsInFlightMax, (object) =>
+    withNamespace(context, unit, object, objects.value),
+  );
+}
+
+async function withNamespace(
+  { cluster }: Context,
+  unit: Unit,
+  object: KubernetesObject,
+  all: readonly KubernetesObject[],
+): Promise<KubernetesObject> {
+  const { apiVersion, kind, metadata } = object;
+  const namespaced =
+    definedScope(all, apiVersion, kind) ??
+    (await cluster.resourceOf(apiVersion, kind, unit.work.signal))?.namespaced;
+  if (namespaced === undefined) {
+    throw new UnitError(
+      `the cluster does not serve ${apiVersion} ${kind} (${metadata.name}): its definition must be installed first`,
+      { terminal: false },
+    );
+  }
+  const { namespace, ...rest } = metadata;
+  if (!namespaced) return namespace === undefined ? object : { ...object, metadata: rest };
+  if (namespace) return object;
+  const { namespace: own } = unit.assignment.apply;
+  return { ...object, metadata: { ...metadata, namespace: own || 'default' } };
+}
+
+/** The scope that a definition in the same unit gives to a kind, which the cluster need not serve yet. */
+function definedScope(
+  all: readonly KubernetesObject[],
+  apiVersion: string,
+  kind: string,
+): boolean | undefined {
+  const group = groupOf(apiVersion);
+  if (!group.includes('.')) return undefined;
+  for (const object of all) {
+    if (object.kind !== 'CustomResourceDefinition') continue;
+    const spec = object.spec as
+      | { group?: string; scope?: string; names?: { kind?: string } }
+      | undefined;
+    if (spec?.group === group && spec.names?.kind === kind) return spec.scope === 'Namespaced';
+  }
+  return undefined;
+}
+
+type Kind = { readonly apiVersion: string; readonly kind: string };
+
+const uniqueKinds = (kinds: readonly Kind[]): Kind[] => [
+  ...new Map(kinds.map((kind) => [`${groupOf(kind.apiVersion)}/${kind.kind}`, kind])).values(),
+];
+
+/** Watches every kind that the unit renders now or owned before, so that all its live objects are known. */
+export async function followKinds(
+  context: Context,
+  unit: Unit,
+  desired: readonly KubernetesObject[],
+): Promise<void> {
+  const { cluster, live } = context;
+  const { signal } = unit.work;
+  const kinds = uniqueKinds([
+    ...(unit.inventory?.entries ?? []).map(({ apiVersion, key }) => ({
+      apiVersion,
+      kind: key.kind,
+    })),
+    ...desired,
+  ]);
+  // After a lost journal the parent object still says which kinds hold members.
+  if (unit.inventory === undefined) kinds.push(...(await kindsOfParent(context, unit)));
+  const served = await Promise.all(
+    uniqueKinds(kinds).map(({ apiVersion, kind }) => cluster.resourceOf(apiVersion, kind, signal)),
+  );
+  await Promise.all(
+    served.flatMap((resource) =>
+      resource ? [live.follow(resource.apiVersion, resource.kind)] : [],
+    ),
+  );
+}
+
+async function kindsOfParent({ cluster, parentKinds }: Context, unit: Unit): Promise<Kind[]> {
+  const kinds = parentKinds.get(unit.id) ?? [];
+  if (kinds.length === 0) return [];
+  const served: readonly Resource[] = await cluster.resources(unit.work.signal);
+  return kinds.flatMap(
+    ({ group, kind }) =>
+      served.find((resource) => groupOf(resource.apiVersion) === group && resource.kind === kind) ??
+      [],
+  );
+}
+
+/** Written before the first request of a generation: it still names what only a prune may take away. */
+function intent(unit: Unit, entries: ReadonlyMap<string, InventoryEntry>): Inventory {
+  const { epoch, generation, commit } = unit.assignment;
+  const left = (unit.inventory?.entries ?? []).filter(
+    ({ key }) => !entries.has(objectKeyText(key)),
+  );
+  const hashes = [...entries].map(([text, { desiredHash }]) => `${text} ${desiredHash}`).sort();
+  return {
+    epoch,
+    generation,
+    commit,
+    renderedHash: digest(hashes.join('\n')),
+    state: 'applying',
+    entries: [...entries.values(), ...left],
+  };
+}
+
+/** Made for the unit and owned by none: it is never pruned, because others may live in it. */
+async function createNamespace(
+  { cluster }: Context,
+  unit: Unit,
+  desired: readonly KubernetesObject[],
+): Promise<void> {
+  const { namespace, createNamespace: wanted } = unit.assignment.apply;
+  if (!wanted || namespace === '') return;
+  if (desired.some(({ kind, metadata }) => kind === 'Namespace' && metadata.name === namespace))
+    return;
+  const { signal } = unit.work;
+  const address = { apiVersion: 'v1', kind: 'Namespace', namespace: '', name: namespace };
+  if (await cluster.get(address, signal)) return;
+  await cluster.apply(
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+    { force: false, signal },
+  );
+}

@@ -1,0 +1,264 @@
+import type { KubernetesObject } from '@fairlead/shared/manifest';
+import type { Clock, Random } from '@fairlead/shared/time';
+import type { Cluster } from '../cluster/index.ts';
+import { type HealthOptions, healthOf, type ObjectHealth } from '../domain/health/index.ts';
+import {
+  type Acceptance,
+  type Assignment,
+  type AuditKind,
+  acceptAssignment,
+  type UnitId,
+  type UnitPhase,
+  type UnitReport,
+  unitIdOf,
+} from '../domain/link/index.ts';
+import { unitRetryMsMax, unitRetryMsMin, unitsInParallelMax } from '../limits.ts';
+import type { AuditMore, Context, ReconcileLogger } from './context.ts';
+import { noticeDrift } from './drift.ts';
+import { asUnitError } from './failure.ts';
+import { createLiveObjects, type LiveChange } from './live-objects.ts';
+import { createOutlet } from './outlet.ts';
+import { groupKindsOf, parentStatus, statusText, unitApiVersion, unitKind } from './parent.ts';
+import { writeParentStatus } from './parent-writer.ts';
+import type { LoadTree, OnAudit, OnReport, ReconcileJournal, Render } from './ports.ts';
+import { createRenderedCache } from './rendered-cache.ts';
+import { reportOf } from './report.ts';
+import { holdOut, takeTurn } from './turn.ts';
+import { createTurns } from './turns.ts';
+import { createUnit, takeUpNext, type Unit } from './unit.ts';
+
+export type ReconcilerDependencies = {
+  readonly cluster: Cluster;
+  readonly loadTree: LoadTree;
+  readonly render: Render;
+  readonly journal: ReconcileJournal;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Health of one object; the built-in rules when absent. */
+  readonly judge?: (object: KubernetesObject, options: HealthOptions) => ObjectHealth;
+  readonly onReport: OnReport;
+  readonly onAudit: OnAudit;
+  /** Where the units' own objects live. */
+  readonly agentNamespace: string;
+  readonly signal: AbortSignal;
+  readonly logger: ReconcileLogger;
+};
+
+export type Reconciler = {
+  /** Takes up the units of the journal. Assignments may be offered from then on. */
+  readonly start: () => Promise<void>;
+  /** Accepts or refuses durably before it returns; the work is done in the background. */
+  readonly offer: (assignment: Assignment) => Acceptance;
+  readonly assignments: () => readonly Assignment[];
+  readonly reports: () => readonly UnitReport[];
+  /** Reports every unit again, for a hub that has forgotten. */
+  readonly reportAll: () => void;
+  /** No unit has work at hand; those that wait for health or for a person do not count. */
+  readonly isIdle: () => boolean;
+  /** Resolves when the turns under way have ended, after the signal was aborted. */
+  readonly drained: () => Promise<void>;
+};
+
+const endPhases = new Set<UnitPhase>(['settled', 'failed', 'prune-held', 'orphaned', 'deleted']);
+
+export function createReconciler(dependencies: ReconcilerDependencies): Reconciler {
+  const { cluster, journal, clock, random, signal, logger, agentNamespace } = dependencies;
+  const units = new Map<UnitId, Unit>();
+  const byApplySet = new Map<string, Unit>();
+  const parentKinds = new Map<UnitId, ReturnType<typeof groupKindsOf>>();
+  const statusesAtStart = new Map<UnitId, string>();
+
+  const turns = createTurns<Unit>({
+    inParallelMax: unitsInParallelMax,
+    now: clock.now,
+    signal,
+    take: (unit) => turn(unit),
+  });
+
+  const onChange = (change: LiveChange) => {
+    const { text, before, after, object } = change;
+    for (const partOf of new Set([before?.partOf, after?.partOf])) {
+      const unit = partOf === undefined ? undefined : byApplySet.get(partOf);
+      if (!unit || unit.assignment.disposition === 'orphan') continue;
+      const hasDrifted = noticeDrift(context, unit, text, object);
+      const isNews =
+        hasDrifted ||
+        before?.health !== after?.health ||
+        before?.message !== after?.message ||
+        after === undefined;
+      if (!isNews) continue;
+      if (after?.health === 'Healthy') unit.podLooks.delete(text);
+      turns.wake(unit, hasDrifted);
+      outlet.changed(unit, false);
+    }
+  };
+
+  const live = createLiveObjects({
+    cluster,
+    clock,
+    judge: dependencies.judge ?? healthOf,
+    onChange,
+    signal,
+  });
+
+  const audit = (unit: Unit, kind: AuditKind, message: string, more: AuditMore = {}) => {
+    const { generation, commit } = unit.assignment;
+    dependencies.onAudit({ unit: unit.id, generation, commit, kind, message, ...more });
+  };
+
+  const context: Context = {
+    cluster,
+    live,
+    journal,
+    clock,
+    random,
+    loadTree: dependencies.loadTree,
+    render: dependencies.render,
+    agentNamespace,
+    rendered: createRenderedCache(),
+    claims: new Map(),
+    parentKinds,
+    logger,
+    audit,
+    setPhase: (unit, phase, message = '') => {
+      if (unit.phase === phase && unit.message === message) return;
+      const isUrgent = unit.phase !== phase && endPhases.has(phase);
+      unit.phase = phase;
+      unit.message = message;
+      if (phase !== 'failed') unit.terminal = false;
+      outlet.changed(unit, isUrgent);
+    },
+    wakeAt: turns.wakeAt,
+  };
+
+  const outlet = createOutlet({
+    now: clock.now,
+    reportOf: (unit) => reportOf(unit, live),
+    onReport: (report) => {
+      const unit = units.get(report.unit);
+      if (unit) auditHealth(unit, report, audit);
+      dependencies.onReport(report);
+    },
+    statusTextOf: (report) => statusText(parentStatus(report)),
+    statusAtStart: (unit) => statusesAtStart.get(unit.id) ?? '',
+    writeStatus: (unit, report) => writeParentStatus(context, unit, report),
+    isBusy: () => !turns.isIdle(),
+    signal,
+  });
+
+  const turn = async (unit: Unit): Promise<void> => {
+    takeUpNext(unit);
+    const { work } = unit;
+    const mayTry = clock.now() >= unit.retryAtMs;
+    try {
+      await (mayTry ? takeTurn(context, unit) : holdOut(context, unit));
+      if (work.signal.aborted) return;
+      if (mayTry) {
+        unit.failures = 0;
+        unit.lastFailure = '';
+      }
+      outlet.changed(unit, false);
+    } catch (error) {
+      // A newer assignment has woken the unit already, and an end of the program needs no words.
+      if (work.signal.aborted || signal.aborted) return;
+      fail(unit, error);
+    }
+  };
+
+  const fail = (unit: Unit, error: unknown) => {
+    const failure = asUnitError(error);
+    unit.failures++;
+    unit.terminal = failure.terminal;
+    if (unit.lastFailure !== failure.message) {
+      unit.lastFailure = failure.message;
+      audit(unit, failure.audit, failure.message, failure.object ? { object: failure.object } : {});
+      logger.warn({ unit: unit.id, reason: failure.message }, 'the unit has failed');
+    }
+    context.setPhase(unit, 'failed', failure.message);
+    const steps = failure.terminal ? Number.POSITIVE_INFINITY : unit.failures - 1;
+    const pauseMs = Math.min(unitRetryMsMin * 2 ** steps, unitRetryMsMax);
+    unit.retryAtMs = clock.now() + pauseMs * (0.75 + random.nextFraction() / 2);
+    turns.wakeAt(unit, unit.retryAtMs);
+  };
+
+  const add = (assignment: Assignment): Unit => {
+    const id = unitIdOf(assignment);
+    const unit = createUnit(assignment, agentNamespace, journal.loadInventory(id));
+    units.set(id, unit);
+    byApplySet.set(unit.owner.applySetId, unit);
+    return unit;
+  };
+
+  const accept = (assignment: Assignment) => {
+    journal.saveAssignment(assignment);
+    const id = unitIdOf(assignment);
+    const known = units.get(id);
+    if (known) {
+      known.next = assignment;
+      known.work.abort(new Error('a newer assignment came'));
+    }
+    const { epoch, generation, commit, disposition } = assignment;
+    dependencies.onAudit({
+      unit: id,
+      generation,
+      commit,
+      kind: 'AssignmentAccepted',
+      message: `generation ${generation} was accepted`,
+      details: { epoch, disposition },
+    });
+    turns.wake(known ?? add(assignment));
+  };
+
+  return {
+    start: async () => {
+      try {
+        for (const parent of await readParents(cluster, agentNamespace)) {
+          const id = parent.metadata.name.replace('.', '/') as UnitId;
+          parentKinds.set(id, groupKindsOf(parent));
+          statusesAtStart.set(id, statusText(parent.status));
+        }
+      } catch (error) {
+        // Without them the agent works on; only kinds that a lost journal forgot stay unknown.
+        logger.warn({ error: String(error) }, 'the unit objects cannot be read');
+      }
+      for (const assignment of journal.loadAssignments()) turns.wake(add(assignment));
+    },
+    offer: (assignment) => {
+      const id = unitIdOf(assignment);
+      const unit = units.get(id);
+      const held = unit?.next ?? unit?.assignment;
+      const acceptance = acceptAssignment(held, assignment, journal.acceptedEpoch());
+      if (acceptance.kind === 'accept') accept(assignment);
+      if (acceptance.kind === 'refuse') {
+        const { generation, commit } = assignment;
+        const message = `generation ${generation} was refused: ${acceptance.reason}`;
+        dependencies.onAudit({ unit: id, generation, commit, kind: 'AssignmentRefused', message });
+      }
+      return acceptance;
+    },
+    assignments: () => [...units.values()].map((unit) => unit.next ?? unit.assignment),
+    reports: () => [...units.values()].map((unit) => reportOf(unit, live)),
+    reportAll: () => {
+      for (const unit of units.values()) outlet.repeat(unit);
+    },
+    isIdle: turns.isIdle,
+    drained: turns.drained,
+  };
+}
+
+type Audit = (unit: Unit, kind: AuditKind, message: string) => void;
+
+/** A unit's first health after it settled, and every turn of it from then on, is a fact for the log. */
+function auditHealth(unit: Unit, report: UnitReport, audit: Audit): void {
+  if (report.phase === 'settled' && report.health === 'Healthy') {
+    if (unit.wasHealthy === true) return;
+    unit.wasHealthy = true;
+    audit(unit, 'UnitHealthy', `${report.objectsTotal} objects are healthy`);
+  } else if (report.health === 'Degraded' && unit.wasHealthy !== false) {
+    unit.wasHealthy = false;
+    audit(unit, 'UnitDegraded', report.message);
+  }
+}
+
+const readParents = (cluster: Cluster, namespace: string): Promise<readonly KubernetesObject[]> =>
+  cluster.list(unitApiVersion, unitKind, { namespace });

@@ -1,0 +1,64 @@
+import { objectKeyText } from '@fairlead/shared/manifest';
+import { type Health, healthRank, worstHealth } from '../domain/health/index.ts';
+import type { ObjectReport, UnitReport } from '../domain/link/index.ts';
+import { reportObjectsMax, unitMessageCharactersMax } from '../limits.ts';
+import type { LiveObjects } from './live-objects.ts';
+import { shortKey } from './readiness.ts';
+import type { Unit } from './unit.ts';
+
+const beforeApplied = new Set(['accepted', 'fetching', 'rendering', 'applying']);
+
+/** What the unit is like now. It holds no time, so two reports are equal exactly when nothing has changed. */
+export function reportOf(unit: Unit, live: LiveObjects): UnitReport {
+  const { assignment, target, inventory } = unit;
+  const entries = target?.entries.size ? [...target.entries.values()] : (inventory?.entries ?? []);
+  const known = unit.phase === 'deleted' ? [] : entries;
+  const unhealthy: ObjectReport[] = [];
+  for (const { key } of known) {
+    const text = objectKeyText(key);
+    const record = live.get(text);
+    if (record?.health === 'Healthy') continue;
+    const trouble = unit.podLooks.get(text)?.message;
+    unhealthy.push({
+      object: key,
+      health: record?.health ?? 'Missing',
+      message: trouble || (record?.message ?? 'is not in the cluster'),
+    });
+  }
+  unhealthy.sort((left, right) => healthRank(left.health) - healthRank(right.health));
+  return {
+    unit: unit.id,
+    epoch: assignment.epoch,
+    generation: assignment.generation,
+    commit: assignment.commit,
+    phase: unit.phase,
+    health: unitHealth(unit, unhealthy, known.length),
+    message: messageOf(unit, unhealthy).slice(0, unitMessageCharactersMax),
+    terminal: unit.terminal,
+    objectsTotal: known.length,
+    objectsHealthy: known.length - unhealthy.length,
+    objects: unhealthy.slice(0, reportObjectsMax),
+    objectsTruncated: Math.max(0, unhealthy.length - reportObjectsMax),
+    pruneHeldObjects: unit.pruneHeldObjects,
+  };
+}
+
+/** A generation that is not applied yet cannot be healthy: what is live may be of the one before. */
+function unitHealth(unit: Unit, unhealthy: readonly ObjectReport[], total: number): Health {
+  if (unit.phase === 'failed' && total === 0) return 'Unknown';
+  const worst = worstHealth(unhealthy.map(({ health }) => health));
+  if (!beforeApplied.has(unit.phase)) return worst;
+  return worst === 'Healthy' || worst === 'Missing' ? 'Progressing' : worst;
+}
+
+function messageOf(unit: Unit, unhealthy: readonly ObjectReport[]): string {
+  const parts = [unit.message, ...unit.fights.values()];
+  if (unit.driftsReported.size > 0) {
+    parts.push(`${unit.driftsReported.size} objects have drifted and are not repaired`);
+  }
+  const [worst] = unhealthy;
+  if (unit.message === '' && worst && !beforeApplied.has(unit.phase)) {
+    parts.push(`${shortKey(worst.object)}: ${worst.message || worst.health}`);
+  }
+  return parts.filter((part) => part !== '').join('; ');
+}

@@ -1,0 +1,163 @@
+import { objectKeyText } from '@fairlead/shared/manifest';
+import { unreachable } from '@fairlead/shared/result';
+import { ClusterError } from '../cluster/index.ts';
+import { applySteps } from './apply.ts';
+import type { Context } from './context.ts';
+import { noticeDrift, settleDrifts } from './drift.ts';
+import { parentObject } from './parent.ts';
+import { lookAtPods } from './pods.ts';
+import { followKinds, prepare, restore } from './prepare.ts';
+import { beginPrune, pruneObjects } from './prune.ts';
+import { describeKeys, isReady } from './readiness.ts';
+import type { Target, Unit } from './unit.ts';
+
+/**
+ * One turn of a unit: goes on as far as it can and returns where it must wait, for health, for an end or for a person.
+ * It takes no input, so the happy path and every recovery are the same; what it throws is the unit's failure.
+ */
+export async function takeTurn(context: Context, unit: Unit): Promise<void> {
+  switch (unit.assignment.disposition) {
+    case 'run':
+      return run(context, unit);
+    case 'orphan':
+      return orphan(context, unit);
+    case 'delete':
+      return remove(context, unit);
+    default:
+      unreachable(unit.assignment.disposition);
+  }
+}
+
+/** Between two tries after a failure: the new generation waits, but what is applied is kept as it was left. */
+export async function holdOut(context: Context, unit: Unit): Promise<void> {
+  context.wakeAt(unit, unit.retryAtMs);
+  if (unit.assignment.disposition !== 'run' || !unit.target) return;
+  await settleDrifts(context, unit, unit.target);
+  saveApplied(context, unit, unit.target);
+}
+
+async function run(context: Context, unit: Unit): Promise<void> {
+  const target = unit.target ?? (await begin(context, unit));
+  await settleDrifts(context, unit, target);
+  if (target.stage === 'apply' && (await applySteps(context, unit, target))) target.stage = 'wait';
+  const isAtRest = target.stage === 'done' || target.stage === 'held';
+  const isReached = isAtRest || (target.stage !== 'apply' && isHealthy(context, unit, target));
+  if (isReached) await finish(context, unit, target);
+  saveApplied(context, unit, target);
+  await lookAtPods(context, unit);
+}
+
+async function begin(context: Context, unit: Unit): Promise<Target> {
+  const restored = await restore(context, unit);
+  const target = restored ?? (await prepare(context, unit));
+  unit.work.signal.throwIfAborted();
+  unit.target = target;
+  if (restored) {
+    unit.wasHealthy ??= true;
+    for (const text of target.entries.keys()) noticeDrift(context, unit, text, undefined);
+  }
+  return target;
+}
+
+/** Healthy: what is no longer rendered goes, and then the unit is settled. */
+async function finish(context: Context, unit: Unit, target: Target): Promise<void> {
+  if (target.stage === 'wait') target.stage = beginPrune(context, unit, target) ? 'held' : 'prune';
+  if (target.stage === 'prune') {
+    if (!(await pruneObjects(context, unit, target))) return;
+    target.stage = 'done';
+    settle(context, unit, target);
+  }
+  if (target.stage === 'done') context.setPhase(unit, 'settled');
+  if (target.stage === 'held' && unit.phase === 'failed') {
+    context.setPhase(
+      unit,
+      'prune-held',
+      `${unit.pruneHeldObjects} objects wait for a confirmation`,
+    );
+  }
+}
+
+function isHealthy(context: Context, unit: Unit, target: Target): boolean {
+  const waitsFor = [...target.entries.values()]
+    .map(({ key }) => key)
+    .filter((key) => !isReady(context.live.get(objectKeyText(key))));
+  if (waitsFor.length === 0) return true;
+  context.setPhase(unit, 'waiting', `waits for ${describeKeys(context.live, waitsFor)}`);
+  return false;
+}
+
+/** What was applied is remembered, so that a restart writes nothing again; written only when it differs. */
+function saveApplied({ journal }: Context, unit: Unit, target: Target): void {
+  const { inventory } = unit;
+  if (!inventory) return;
+  const entries = inventory.entries.map(
+    (entry) => target.entries.get(objectKeyText(entry.key)) ?? entry,
+  );
+  const isNews = entries.some((entry, index) => {
+    const before = inventory.entries[index];
+    return entry.uid !== before?.uid || entry.ownedHash !== before.ownedHash;
+  });
+  if (!isNews) return;
+  unit.inventory = { ...inventory, entries };
+  journal.saveInventory(unit.id, unit.inventory);
+}
+
+function settle({ journal }: Context, unit: Unit, target: Target): void {
+  if (!unit.inventory) return;
+  unit.inventory = { ...unit.inventory, state: 'settled', entries: [...target.entries.values()] };
+  journal.saveInventory(unit.id, unit.inventory);
+}
+
+function orphan(context: Context, unit: Unit): void {
+  if (unit.phase === 'orphaned') return;
+  releaseClaims(context, unit);
+  const left = unit.inventory?.entries.length ?? 0;
+  context.setPhase(unit, 'orphaned', `${left} objects are left in place`);
+}
+
+/** By an explicit order only. The parent goes last, so that other tools see members with a parent to the end. */
+async function remove(context: Context, unit: Unit): Promise<void> {
+  if (unit.phase === 'deleted') return;
+  if (!unit.target) {
+    await followKinds(context, unit, []);
+    unit.target = removalTarget();
+  }
+  const { target } = unit;
+  if (target.stage === 'wait') target.stage = beginPrune(context, unit, target) ? 'held' : 'prune';
+  if (target.stage !== 'prune' || !(await pruneObjects(context, unit, target))) return;
+  await removeParent(context, unit);
+  releaseClaims(context, unit);
+  context.journal.removeInventory(unit.id);
+  unit.inventory = undefined;
+  target.stage = 'done';
+  context.setPhase(unit, 'deleted', 'all objects of the unit were removed');
+}
+
+const removalTarget = (): Target => ({
+  entries: new Map(),
+  stage: 'wait',
+  steps: [],
+  stepIndex: 0,
+  applied: { created: [], configured: [], unchanged: 0 },
+  pruneSteps: [],
+  pruneIndex: 0,
+  pruneStepAtMs: 0,
+});
+
+async function removeParent({ cluster, agentNamespace }: Context, unit: Unit): Promise<void> {
+  const { apiVersion, kind, metadata } = parentObject(unit.id, agentNamespace, []);
+  const address = { apiVersion, kind, namespace: agentNamespace, name: metadata.name };
+  const { signal } = unit.work;
+  try {
+    const parent = await cluster.get(address, signal);
+    const uid = parent?.metadata.uid;
+    if (uid) await cluster.remove(address, { uid, propagation: 'Background', signal });
+  } catch (error) {
+    if (!(error instanceof ClusterError) || error.code === 'unavailable') throw error;
+  }
+}
+
+function releaseClaims({ claims, rendered }: Context, unit: Unit): void {
+  for (const [text, claimant] of claims) if (claimant === unit.id) claims.delete(text);
+  rendered.remove(unit.id);
+}

@@ -1,0 +1,113 @@
+import type { KubernetesObject, ObjectKey } from '@fairlead/shared/manifest';
+import type { RepairHistory } from '../domain/drift/index.ts';
+import { type Assignment, type UnitId, type UnitPhase, unitIdOf } from '../domain/link/index.ts';
+import type { ApplyStep, Owner, Removal } from '../domain/plan/index.ts';
+import { applySetIdOf } from './parent.ts';
+import type { Inventory, InventoryEntry } from './ports.ts';
+
+/** How far the held assignment has come. */
+export type Stage = 'apply' | 'wait' | 'prune' | 'held' | 'done';
+
+/** What the unit is brought to: made once a generation, and forgotten with it. */
+export type Target = {
+  /** By key text; an entry with an owned hash has been applied (or found unchanged) in this generation. */
+  readonly entries: Map<string, InventoryEntry>;
+  stage: Stage;
+  /** Released once applied: from then on only the entries are kept. */
+  steps: readonly ApplyStep[];
+  stepIndex: number;
+  readonly applied: { created: ObjectKey[]; configured: ObjectKey[]; unchanged: number };
+  pruneSteps: readonly (readonly Removal[])[];
+  pruneIndex: number;
+  /** When the removals of the current prune step were asked for; 0 before. */
+  pruneStepAtMs: number;
+};
+
+export type PodLook = { readonly lookedAtMs: number; readonly message: string };
+
+/** The mutable state of one unit; only the unit's own turn changes it, but for `drifts` and `isDirty`. */
+export type Unit = {
+  readonly id: UnitId;
+  readonly owner: Owner;
+  assignment: Assignment;
+  /** Accepted and durable; it takes the place of `assignment` when the unit's next turn begins. */
+  next: Assignment | undefined;
+  /** Aborted when `next` comes, so that the turn under way ends at its next step. */
+  work: AbortController;
+  inventory: Inventory | undefined;
+  target: Target | undefined;
+  phase: UnitPhase;
+  message: string;
+  terminal: boolean;
+  pruneHeldObjects: number;
+  /** Failed tries in a row. */
+  failures: number;
+  /** No new try before this time, whatever wakes the unit. */
+  retryAtMs: number;
+  lastFailure: string;
+  /** Objects whose owned fields are not as we left them, with the state in which they were found. */
+  readonly drifts: Map<string, KubernetesObject | undefined>;
+  /** Drift that is reported and not repaired: key text to the owned hash that was reported. */
+  readonly driftsReported: Map<string, string>;
+  /** Keys of our own writes under way, whose watch events may come before the answer. */
+  readonly inFlight: Set<string>;
+  readonly repairs: Map<string, RepairHistory>;
+  /** Objects whose repairs are slowed down, with the words for people. */
+  readonly fights: Map<string, string>;
+  /** Who made the last change to an object that was repaired. */
+  readonly rivals: Map<string, string>;
+  readonly podLooks: Map<string, PodLook>;
+  /** What the last health audit said; `undefined` before the first. */
+  wasHealthy: boolean | undefined;
+};
+
+export const createUnit = (
+  assignment: Assignment,
+  agentNamespace: string,
+  inventory: Inventory | undefined,
+): Unit => {
+  const id = unitIdOf(assignment);
+  return {
+    id,
+    owner: { unit: id, applySetId: applySetIdOf(id, agentNamespace) },
+    assignment,
+    next: undefined,
+    work: new AbortController(),
+    inventory,
+    target: undefined,
+    phase: 'accepted',
+    message: '',
+    terminal: false,
+    pruneHeldObjects: 0,
+    failures: 0,
+    retryAtMs: 0,
+    lastFailure: '',
+    drifts: new Map(),
+    driftsReported: new Map(),
+    inFlight: new Set(),
+    repairs: new Map(),
+    fights: new Map(),
+    rivals: new Map(),
+    podLooks: new Map(),
+    wasHealthy: undefined,
+  };
+};
+
+/** Begins a turn under the newest assignment; nothing of an older one is under way then. */
+export function takeUpNext(unit: Unit): void {
+  if (!unit.next) return;
+  unit.assignment = unit.next;
+  unit.next = undefined;
+  unit.work = new AbortController();
+  unit.retryAtMs = 0;
+  unit.target = undefined;
+  unit.phase = 'accepted';
+  unit.message = '';
+  unit.terminal = false;
+  unit.pruneHeldObjects = 0;
+  unit.failures = 0;
+  unit.lastFailure = '';
+  unit.drifts.clear();
+  unit.driftsReported.clear();
+  unit.podLooks.clear();
+}
