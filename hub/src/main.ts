@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { ConfigError } from '@fairlead/shared/config';
-import type { PipelineName } from '@fairlead/shared/ids';
+import type { ClusterId, PipelineName } from '@fairlead/shared/ids';
 import { createLogger, type Logger } from '@fairlead/shared/log';
 import { err } from '@fairlead/shared/result';
 import { type Instant, systemClock, systemRandom } from '@fairlead/shared/time';
@@ -15,7 +15,8 @@ import {
   type ReadSecret,
   readHubConfig,
 } from './config/index.ts';
-import { openSqliteDecisionLog } from './decision-log/index.ts';
+import { type DecisionLog, openSqliteDecisionLog } from './decision-log/index.ts';
+import { streams } from './domain/events.ts';
 import type { RepositoryDefinition } from './domain/pipeline/definition.ts';
 import type { Snapshot } from './domain/promotion/commands.ts';
 import { createNativeGit, type GitCredentials, receiveWebhook, treeObjects } from './git/index.ts';
@@ -80,12 +81,10 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     git,
     commands,
     repositories: () =>
-      readModel
-        .allRepositories()
-        .map(({ definition, failureMessage }) => ({
-          ...definition,
-          failing: failureMessage !== null,
-        })),
+      readModel.allRepositories().map(({ definition, failureMessage }) => ({
+        ...definition,
+        failing: failureMessage !== null,
+      })),
     pipelinesOf: (name) =>
       readModel.pipelinesOfRepository(name).map((pipeline) => pipeline.definition),
     credentialsOf: (repository) => gitCredentials(readSecret, repository),
@@ -101,8 +100,8 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
   });
 
   // Agents: what they are told, and what they say.
-  const nats = parts.use(
-    await startEmbeddedNats({
+  const ownNats = async () => {
+    const nats = await startEmbeddedNats({
       binary: config.natsServer,
       directory: config.natsDirectory,
       host: config.nats.host,
@@ -112,12 +111,21 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       accounts,
       clock,
       logger,
-    }),
-  );
+    });
+    parts.use(nats);
+    return {
+      forHub: [`tls://${loopbackOf(nats.host)}:${nats.port}`],
+      forAgents: [`tls://${config.publicHost}:${nats.port}`],
+    };
+  };
+  const natsUrls =
+    config.natsUrls.length > 0
+      ? { forHub: config.natsUrls, forAgents: config.natsUrls }
+      : await ownNats();
   const presence = createPresence();
   const ingest = parts.use(
     await createIngest({
-      urls: [`tls://${loopbackOf(nats.host)}:${nats.port}`],
+      urls: natsUrls.forHub,
       caPem: authority.caPem,
       accounts,
       appendAgentAudit: commands.appendAgentAudit,
@@ -146,7 +154,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       link: config.link,
       publicHost: config.publicHost,
       hosts,
-      natsUrls: [`tls://${config.publicHost}:${nats.port}`],
+      natsUrls: natsUrls.forAgents,
       authority,
       accounts,
       commands,
@@ -161,11 +169,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
           root,
           haveCommits,
         }),
-      cutBus: async (_, clusterName) => {
-        const state = await commands.clusterState(clusterName);
-        const publicKey = state.status === 'present' && state.enrolment?.natsPublicKey;
-        if (publicKey) await ingest.revokeUsers([publicKey]);
-      },
+      cutBus: async (_, clusterName) => ingest.revokeUsers(await natsKeysOf(log, clusterName)),
       onSeen: (cluster, seen) => {
         presence.seen(cluster, seen);
         fleet.wake();
@@ -194,9 +198,24 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     presenceOf: presence.of,
   });
   const revisions = new Map<string, number>();
+  const cutOff = new Set<ClusterId>();
+  const cutOffIfGone = (id: ClusterId) => {
+    const cluster = readModel.findClusterById(id);
+    const isGone =
+      cluster &&
+      (cluster.removedAt !== null || ['revoked', 'quarantined'].includes(cluster.status));
+    if (!isGone) cutOff.delete(id);
+    else if (!cutOff.has(id)) {
+      cutOff.add(id);
+      agentLink.disconnectCluster(id, cluster.name).catch((error) => {
+        logger.error({ err: error, cluster: cluster.name }, 'a cluster could not be cut off');
+      });
+    }
+  };
   parts.defer(
     readModel.onChanged(({ registrations, assignments, pipelines }) => {
       for (const cluster of assignments) agentLink.assignmentsChanged(cluster);
+      for (const cluster of registrations) cutOffIfGone(cluster);
       promotion.wake(registrations.size > 0 ? undefined : pipelines);
       if (registrations.size > 0) fleet.wake();
       repositories.refresh();
@@ -285,6 +304,15 @@ async function gitCredentials(
     `the secret ${name} of repository ${repository.name} has neither token, nor username and password, ` +
       'nor ssh-key and known-hosts',
   );
+}
+
+/** Every key that agents of this name ever had on the bus: an old one may still be connected. */
+async function natsKeysOf(log: DecisionLog, clusterName: string): Promise<string[]> {
+  const keys = new Set<string>();
+  for await (const { event } of log.readStream(streams.cluster(clusterName))) {
+    if ('natsPublicKey' in event) keys.add(event.natsPublicKey);
+  }
+  return [...keys];
 }
 
 /** An address to reach a listener from this machine. */

@@ -46,6 +46,10 @@ const schema = z.object({
     .string()
     .default('nats-server')
     .describe('The nats-server program that the hub starts as its child.'),
+  FAIRLEAD_NATS_URLS: list(
+    '',
+    'Addresses of NATS servers that run by themselves, set up as deploy/nats says; then the hub starts none.',
+  ),
   FAIRLEAD_PUBLIC_HOST: z
     .string()
     .default('127.0.0.1')
@@ -93,6 +97,7 @@ export function readHubConfig(environment: Record<string, string | undefined>) {
     link: raw.FAIRLEAD_LINK_ADDRESS,
     nats: raw.FAIRLEAD_NATS_ADDRESS,
     natsServer: raw.FAIRLEAD_NATS_SERVER,
+    natsUrls: raw.FAIRLEAD_NATS_URLS,
     publicHost: raw.FAIRLEAD_PUBLIC_HOST,
     publicHttpUrl: raw.FAIRLEAD_PUBLIC_HTTP_URL,
     extraHosts: raw.FAIRLEAD_EXTRA_HOSTS,
