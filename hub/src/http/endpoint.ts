@@ -3,6 +3,8 @@ import type { Context } from 'hono';
 import type { Actor } from '../decision-log/index.ts';
 import type { HttpEnvironment } from './environment.ts';
 
+export const apiPrefix = '/api/v1';
+
 /** Who may call: anybody, any token, or an administrator's token. */
 export type Access = 'public' | 'viewer' | 'admin';
 
@@ -48,7 +50,7 @@ export function endpoint<
   readonly params?: Params;
   readonly query?: QuerySchema;
   readonly body?: Body;
-  /** The body is a document in YAML or JSON: the handler gets its text, and `body` only describes it. */
+  /** The body is a document of this shape in YAML or JSON, handed over as it came: `body` is then a text. */
   readonly text?: z.ZodType;
   readonly response: Response;
   readonly status?: Endpoint['status'];

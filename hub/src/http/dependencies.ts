@@ -1,0 +1,54 @@
+import type { ClusterId, PipelineName, RepositoryName } from '@fairlead/shared/ids';
+import type { Logger } from '@fairlead/shared/log';
+import type { Result } from '@fairlead/shared/result';
+import type { Clock, Instant, Random } from '@fairlead/shared/time';
+import type { Authenticated } from '../auth/tokens/index.ts';
+import type { CommandHandler } from '../commands/index.ts';
+import type { DecisionLog } from '../decision-log/index.ts';
+import type { Snapshot } from '../domain/promotion/commands.ts';
+import type { ReadModel } from '../read-model/index.ts';
+
+export type ReadinessCheck = () => Promise<{ readonly ok: boolean; readonly detail: string }>;
+
+export type WebhookOutcome = Result<
+  unknown,
+  {
+    readonly code:
+      | 'repository_not_found'
+      | 'webhook_secret_missing'
+      | 'signature_missing'
+      | 'signature_wrong'
+      | 'too_large';
+    readonly detail: string;
+  }
+>;
+
+export type HttpApiOptions = {
+  readonly readModel: ReadModel;
+  readonly commands: CommandHandler;
+  readonly log: Pick<DecisionLog, 'readAfter' | 'headPosition' | 'onAppended' | 'verify'>;
+  readonly authenticate: (token: string) => Authenticated | undefined;
+  /** Everything outside a pipeline's stream that a decision on it may look at. */
+  readonly snapshotOf: (pipeline: PipelineName, at: Instant) => Snapshot;
+  /** When an agent was heard last, from what does not reach the log. */
+  readonly lastSeenOf: (cluster: ClusterId) => Instant | undefined;
+  /** YAML that joins a cluster. */
+  readonly renderInstallManifest: (join: {
+    readonly clusterName: string;
+    readonly joinToken: string;
+  }) => string | Promise<string>;
+  readonly receiveWebhook: (request: {
+    readonly repository: RepositoryName;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: Uint8Array;
+  }) => Promise<WebhookOutcome>;
+  /** By name; the hub is ready when all are ok. */
+  readonly checks: Readonly<Record<string, ReadinessCheck>>;
+  /** The text of a scrape; absent, there is no /metrics. */
+  readonly scrapeMetrics?: () => Promise<string>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Ends event streams; answers under way go on. */
+  readonly signal: AbortSignal;
+};

@@ -1,0 +1,28 @@
+import type { HttpApiOptions } from './dependencies.ts';
+import type { Endpoint } from './endpoint.ts';
+import { auditEndpoints } from './routes/audit.ts';
+import { clusterEndpoints } from './routes/clusters.ts';
+import { explainEndpoints } from './routes/explain.ts';
+import { pipelineEndpoints } from './routes/pipelines.ts';
+import { problemEndpoints } from './routes/problem-catalogue.ts';
+import { repositoryEndpoints } from './routes/repositories.ts';
+import { resourceEndpoints } from './routes/resources.ts';
+import { rolloutEndpoints } from './routes/rollouts.ts';
+import { stageCommandEndpoints } from './routes/stage-commands.ts';
+import { statusEndpoints } from './routes/status.ts';
+import { tokenEndpoints } from './routes/tokens.ts';
+
+/** Every route of the API that takes and gives documents. */
+export const endpoints = (options: HttpApiOptions): Endpoint[] => [
+  ...statusEndpoints(options),
+  ...clusterEndpoints(options),
+  ...repositoryEndpoints(options),
+  ...pipelineEndpoints(options),
+  ...resourceEndpoints(options),
+  ...stageCommandEndpoints(options),
+  ...explainEndpoints(options),
+  ...rolloutEndpoints(options),
+  ...auditEndpoints(options),
+  ...tokenEndpoints(options),
+  ...problemEndpoints(),
+];

@@ -1,0 +1,231 @@
+import { type ClusterName, type ProjectName, parseClusterId } from '@fairlead/shared/ids';
+import { ProblemError, problem } from '@fairlead/shared/problem';
+import { expectOk } from '@fairlead/shared/result';
+import { z } from '@hono/zod-openapi';
+import { newJoinToken, tokenHash } from '../../auth/tokens/index.ts';
+import { joinTokenLifetimeMs, readYourWritesTimeoutMs } from '../../limits.ts';
+import { pageDocument, pageRequest } from '../cursor.ts';
+import type { HttpApiOptions } from '../dependencies.ts';
+import { clusterDocument, targetDocument, timeText } from '../documents.ts';
+import { type Endpoint, endpoint } from '../endpoint.ts';
+import { parsedName } from '../names.ts';
+import { accepted, found } from '../problems.ts';
+import {
+  addClusterSchema,
+  type ClusterJoinDocument,
+  changeLabelsSchema,
+  changeSchema,
+  clusterPageSchema,
+  clusterSchema,
+  clusterStatusSchema,
+  joinSchema,
+  pageQuery,
+  reasonSchema,
+  resourceName,
+  targetPageSchema,
+} from '../schemas.ts';
+import { changeDocument } from './change.ts';
+
+const tag = 'clusters';
+const params = z.object({ cluster: resourceName });
+
+export function clusterEndpoints(options: HttpApiOptions): Endpoint[] {
+  const { readModel, commands, lastSeenOf } = options;
+  const clusterOf = (name: string) => found(readModel.findCluster(name), 'cluster', name);
+  return [
+    endpoint({
+      method: 'get',
+      path: '/clusters',
+      tag,
+      summary: 'Lists clusters by name.',
+      query: z.object({
+        ...pageQuery,
+        status: clusterStatusSchema.optional(),
+        label: z
+          .string()
+          .optional()
+          .openapi({ description: 'Labels that must match: `environment=production,region=eu`.' }),
+      }),
+      response: clusterPageSchema,
+      handle: ({ query }) => {
+        const { status, label } = query;
+        const filter = {
+          ...(status === undefined ? {} : { status }),
+          ...(label === undefined ? {} : { labels: parseLabels(label) }),
+        };
+        return pageDocument(readModel.listClusters(pageRequest(query), filter), (row) =>
+          clusterDocument(row, lastSeenOf(row.id)),
+        );
+      },
+    }),
+    endpoint({
+      method: 'get',
+      path: '/clusters/{cluster}',
+      tag,
+      summary: 'Shows a cluster.',
+      params,
+      response: clusterSchema,
+      handle: ({ params: { cluster } }) => {
+        const row = clusterOf(cluster);
+        return clusterDocument(row, lastSeenOf(row.id));
+      },
+    }),
+    endpoint({
+      method: 'get',
+      path: '/clusters/{cluster}/targets',
+      tag,
+      summary: 'Lists what a cluster is assigned, with its last report of each.',
+      params,
+      query: z.object(pageQuery),
+      response: targetPageSchema,
+      handle: ({ params: { cluster }, query }) => {
+        clusterOf(cluster);
+        const page = readModel.listTargets({ cluster }, pageRequest(query));
+        return pageDocument(page, targetDocument);
+      },
+    }),
+    ...joinEndpoints(options),
+    endpoint({
+      method: 'patch',
+      path: '/clusters/{cluster}',
+      tag,
+      summary: 'Replaces the labels of a cluster.',
+      params,
+      body: changeLabelsSchema,
+      response: changeSchema,
+      handle: async ({ params: { cluster }, body: { labels }, actor }) =>
+        changeDocument(
+          accepted(await commands.cluster(cluster, { type: 'change-labels', labels }, actor)),
+        ),
+    }),
+    endpoint({
+      method: 'post',
+      path: '/clusters/{cluster}:revoke',
+      tag,
+      summary: 'Ends the trust in a cluster: its connections close and it cannot come back.',
+      params,
+      body: reasonSchema,
+      response: changeSchema,
+      handle: async ({ params: { cluster }, body: { reason }, actor }) =>
+        changeDocument(
+          accepted(await commands.cluster(cluster, { type: 'revoke', reason }, actor)),
+        ),
+    }),
+    endpoint({
+      method: 'delete',
+      path: '/clusters/{cluster}',
+      tag,
+      summary: 'Removes a cluster; its workloads stay as they are.',
+      params,
+      query: z.object({
+        confirm: z
+          .string()
+          .default('')
+          .openapi({ description: "The cluster's name, typed again." }),
+        reason: z.string().max(1_000).default(''),
+      }),
+      response: changeSchema,
+      handle: async ({ params: { cluster }, query: { confirm, reason }, actor }) => {
+        clusterOf(cluster);
+        requireConfirmation(cluster, confirm);
+        return changeDocument(
+          accepted(await commands.cluster(cluster, { type: 'remove', reason }, actor)),
+        );
+      },
+    }),
+  ];
+}
+
+/** Adding a cluster and giving it another join token: the token is in the answer and nowhere else. */
+function joinEndpoints(options: HttpApiOptions): Endpoint[] {
+  const { readModel, commands, clock, random, renderInstallManifest } = options;
+  const newJoin = () => {
+    const joinToken = newJoinToken();
+    const tokenExpiresAt = clock.now() + joinTokenLifetimeMs;
+    return { joinToken, tokenHash: tokenHash(joinToken), tokenExpiresAt };
+  };
+  const joinDocument = async (
+    clusterName: string,
+    join: ReturnType<typeof newJoin>,
+    position: number,
+  ): Promise<ClusterJoinDocument> => {
+    const { joinToken, tokenExpiresAt } = join;
+    await readModel.waitFor(position, readYourWritesTimeoutMs);
+    return {
+      cluster: clusterDocument(found(readModel.findCluster(clusterName), 'cluster', clusterName)),
+      joinToken,
+      expiresAt: timeText(tokenExpiresAt),
+      installManifest: await renderInstallManifest({ clusterName, joinToken }),
+      position,
+    };
+  };
+  return [
+    endpoint({
+      method: 'post',
+      path: '/clusters',
+      tag,
+      summary: 'Adds a cluster and gives what it joins with.',
+      body: addClusterSchema,
+      response: joinSchema,
+      status: 201,
+      handle: async ({ body, actor }) => {
+        const { joinToken, ...token } = newJoin();
+        const name = parsedName<ClusterName>(body.name, 'name');
+        const { position } = accepted(
+          await commands.cluster(
+            name,
+            {
+              type: 'add-cluster',
+              id: expectOk(parseClusterId(random.nextId()), 'a new cluster id'),
+              name,
+              project: parsedName<ProjectName>(body.project, 'project'),
+              labels: body.labels,
+              ...token,
+            },
+            actor,
+          ),
+        );
+        return joinDocument(name, { joinToken, ...token }, position);
+      },
+    }),
+    endpoint({
+      method: 'post',
+      path: '/clusters/{cluster}:issue-join-token',
+      tag,
+      summary: 'Issues another join token; the one before ends.',
+      params,
+      response: joinSchema,
+      handle: async ({ params: { cluster }, actor }) => {
+        const { joinToken, ...token } = newJoin();
+        const { position } = accepted(
+          await commands.cluster(cluster, { type: 'issue-join-token', ...token }, actor),
+        );
+        return joinDocument(cluster, { joinToken, ...token }, position);
+      },
+    }),
+  ];
+}
+
+/** F02: removing something that runs needs its name typed a second time. */
+function requireConfirmation(name: string, confirm: string): void {
+  if (confirm === name) return;
+  throw new ProblemError(
+    problem('request_invalid', `Removing "${name}" needs its name typed again.`, [
+      { path: 'confirm', message: `must be "${name}"` },
+    ]),
+  );
+}
+
+function parseLabels(text: string): Record<string, string> {
+  return Object.fromEntries(
+    text.split(',').map((pair) => {
+      const equals = pair.indexOf('=');
+      if (equals > 0) return [pair.slice(0, equals).trim(), pair.slice(equals + 1).trim()];
+      throw new ProblemError(
+        problem('request_invalid', 'A label filter is wrong.', [
+          { path: 'label', message: `"${pair}" must be key=value` },
+        ]),
+      );
+    }),
+  );
+}

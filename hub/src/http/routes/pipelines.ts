@@ -1,0 +1,114 @@
+import type { PipelineName } from '@fairlead/shared/ids';
+import { z } from '@hono/zod-openapi';
+import { pageDocument, pageRequest } from '../cursor.ts';
+import type { HttpApiOptions } from '../dependencies.ts';
+import { pipelineDocument, releaseDocument, stageDocument, targetDocument } from '../documents.ts';
+import { type Endpoint, endpoint } from '../endpoint.ts';
+import { accepted, found } from '../problems.ts';
+import {
+  changeSchema,
+  pageQuery,
+  pipelinePageSchema,
+  pipelineSchema,
+  releasePageSchema,
+  resourceName,
+  stagePageSchema,
+  stageSchema,
+  targetPageSchema,
+} from '../schemas.ts';
+import { changeDocument } from './change.ts';
+
+const params = z.object({ pipeline: resourceName });
+const stageParams = z.object({ pipeline: resourceName, stage: resourceName });
+
+export function pipelineEndpoints(options: HttpApiOptions): Endpoint[] {
+  const { readModel, commands } = options;
+  const pipelineOf = (name: string) => found(readModel.findPipeline(name), 'pipeline', name);
+  const stageOf = (pipeline: string, stage: string) => {
+    pipelineOf(pipeline);
+    return found(readModel.findStage(pipeline, stage), 'stage', `${pipeline}/${stage}`);
+  };
+  return [
+    endpoint({
+      method: 'get',
+      path: '/pipelines',
+      tag: 'pipelines',
+      summary: 'Lists pipelines by name.',
+      query: z.object(pageQuery),
+      response: pipelinePageSchema,
+      handle: ({ query }) =>
+        pageDocument(readModel.listPipelines(pageRequest(query)), pipelineDocument),
+    }),
+    endpoint({
+      method: 'get',
+      path: '/pipelines/{pipeline}',
+      tag: 'pipelines',
+      summary: 'Shows a pipeline with its checked definition.',
+      params,
+      response: pipelineSchema,
+      handle: ({ params: { pipeline } }) => pipelineDocument(pipelineOf(pipeline)),
+    }),
+    endpoint({
+      method: 'delete',
+      path: '/pipelines/{pipeline}',
+      tag: 'pipelines',
+      summary: 'Removes a pipeline; what its targets run stays as it is.',
+      params,
+      response: changeSchema,
+      handle: async ({ params: { pipeline }, actor }) =>
+        changeDocument(
+          accepted(
+            await commands.pipeline(pipeline as PipelineName, { type: 'remove-pipeline' }, actor),
+          ),
+        ),
+    }),
+    endpoint({
+      method: 'get',
+      path: '/pipelines/{pipeline}/releases',
+      tag: 'pipelines',
+      summary: 'Lists releases, newest first, and how far each came.',
+      params,
+      query: z.object(pageQuery),
+      response: releasePageSchema,
+      handle: ({ params: { pipeline }, query }) => {
+        pipelineOf(pipeline);
+        return pageDocument(readModel.listReleases(pipeline, pageRequest(query)), releaseDocument);
+      },
+    }),
+    endpoint({
+      method: 'get',
+      path: '/pipelines/{pipeline}/stages',
+      tag: 'stages',
+      summary: 'Lists the stages of a pipeline in the order of its definition.',
+      params,
+      response: stagePageSchema,
+      handle: ({ params: { pipeline } }) => {
+        pipelineOf(pipeline);
+        return { items: readModel.listStages(pipeline).map(stageDocument) };
+      },
+    }),
+    endpoint({
+      method: 'get',
+      path: '/pipelines/{pipeline}/stages/{stage}',
+      tag: 'stages',
+      summary: 'Shows a stage.',
+      params: stageParams,
+      response: stageSchema,
+      handle: ({ params: { pipeline, stage } }) => stageDocument(stageOf(pipeline, stage)),
+    }),
+    endpoint({
+      method: 'get',
+      path: '/pipelines/{pipeline}/stages/{stage}/targets',
+      tag: 'stages',
+      summary: 'Lists the targets of a stage, each with its assignment and last report.',
+      params: stageParams,
+      query: z.object(pageQuery),
+      response: targetPageSchema,
+      handle: ({ params: { pipeline, stage }, query }) => {
+        stageOf(pipeline, stage);
+        const page = readModel.listTargets({ pipeline, stage }, pageRequest(query));
+        return pageDocument(page, targetDocument);
+      },
+    }),
+  ];
+}

@@ -1,0 +1,69 @@
+import { z } from '@hono/zod-openapi';
+import { pageDocument, pageRequest } from '../cursor.ts';
+import type { HttpApiOptions } from '../dependencies.ts';
+import { repositoryDocument } from '../documents.ts';
+import { type Endpoint, endpoint } from '../endpoint.ts';
+import { accepted, found, RefusedError } from '../problems.ts';
+import {
+  changeSchema,
+  pageQuery,
+  repositoryPageSchema,
+  repositorySchema,
+  resourceName,
+} from '../schemas.ts';
+import { changeDocument } from './change.ts';
+
+const tag = 'repositories';
+const params = z.object({ repository: resourceName });
+
+export function repositoryEndpoints({ readModel, commands }: HttpApiOptions): Endpoint[] {
+  const repositoryOf = (name: string) => found(readModel.findRepository(name), 'repository', name);
+  return [
+    endpoint({
+      method: 'get',
+      path: '/repositories',
+      tag,
+      summary: 'Lists repositories by name.',
+      query: z.object(pageQuery),
+      response: repositoryPageSchema,
+      handle: ({ query }) =>
+        pageDocument(readModel.listRepositories(pageRequest(query)), repositoryDocument),
+    }),
+    endpoint({
+      method: 'get',
+      path: '/repositories/{repository}',
+      tag,
+      summary: 'Shows a repository: where its branch is, and whether it can be read.',
+      params,
+      response: repositorySchema,
+      handle: ({ params: { repository } }) => repositoryDocument(repositoryOf(repository)),
+    }),
+    endpoint({
+      method: 'delete',
+      path: '/repositories/{repository}',
+      tag,
+      summary: 'Removes a repository that no pipeline uses.',
+      params,
+      response: changeSchema,
+      handle: async ({ params: { repository }, actor }) => {
+        repositoryOf(repository);
+        const users = readModel.pipelinesOfRepository(repository).map(({ name }) => name);
+        if (users.length > 0) {
+          const refusal = {
+            code: 'repository_in_use',
+            detail: `The repository "${repository}" is used by ${users.join(', ')}: remove or change these first.`,
+          };
+          const subject = `repository/${repository}`;
+          await commands.recordRefusal(
+            { command: 'remove-repository', subject, ...refusal },
+            actor,
+          );
+          throw new RefusedError('command_refused', refusal);
+        }
+        return changeDocument(
+          accepted(await commands.repository(repository, { type: 'remove-repository' }, actor)),
+        );
+      },
+    }),
+  ];
+}

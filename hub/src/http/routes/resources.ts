@@ -1,0 +1,132 @@
+import { type Fault, ProblemError, problem } from '@fairlead/shared/problem';
+import { z } from '@hono/zod-openapi';
+import type { Actor } from '../../decision-log/index.ts';
+import { parseResources, type Resource } from '../../domain/pipeline/index.ts';
+import type { HttpApiOptions } from '../dependencies.ts';
+import { type Endpoint, endpoint } from '../endpoint.ts';
+import { accepted } from '../problems.ts';
+import { createResourceCheck } from '../resource-check.ts';
+import { type AppliedDocument, appliedSchema, resourceName, resourceSchema } from '../schemas.ts';
+
+const tag = 'resources';
+type Outcome = AppliedDocument['resources'][number];
+
+/** Resources as people write them: one by name, or many in one text of which all are taken or none. */
+export function resourceEndpoints(options: HttpApiOptions): Endpoint[] {
+  const apply = createApply(options);
+  const putOne = (kind: Resource['kind'], plural: string, parameter: string) =>
+    endpoint({
+      method: 'put',
+      path: `/${plural}/{${parameter}}`,
+      tag,
+      summary: `Defines a ${kind.toLowerCase()}, as \`fairlead apply\` does.`,
+      params: z.object({ [parameter]: resourceName }),
+      body: z.string(),
+      text: resourceSchema,
+      response: appliedSchema,
+      handle: ({ params, body, actor }) => {
+        const name = String(params[parameter]);
+        return apply(body, actor, (resources) => otherThan(resources, kind, name));
+      },
+    });
+  return [
+    endpoint({
+      method: 'post',
+      path: '/apply',
+      tag,
+      summary: 'Defines every resource of a YAML stream, or none where one of them has a fault.',
+      body: z.string(),
+      text: resourceSchema,
+      response: appliedSchema,
+      handle: ({ body, actor }) => apply(body, actor),
+    }),
+    putOne('Repository', 'repositories', 'repository'),
+    putOne('Pipeline', 'pipelines', 'pipeline'),
+  ];
+}
+
+function createApply(options: HttpApiOptions) {
+  const { commands } = options;
+  const check = createResourceCheck(options);
+  let last: Promise<unknown> = Promise.resolve();
+
+  const change = async (resource: Resource, actor: Actor) => {
+    const { name } = resource.definition;
+    const existed = await isDefined(options, resource);
+    const result =
+      resource.kind === 'Repository'
+        ? await commands.repository(
+            name,
+            { type: 'define-repository', definition: resource.definition },
+            actor,
+          )
+        : await commands.pipeline(
+            name,
+            { type: 'define-pipeline', definition: resource.definition },
+            actor,
+          );
+    const { events, position } = accepted(result);
+    const outcome: Outcome['outcome'] =
+      events.length === 0 ? 'unchanged' : existed ? 'changed' : 'created';
+    return { position, resource: { kind: resource.kind, name, outcome } };
+  };
+
+  const applyNow = async (
+    text: string,
+    actor: Actor,
+    further: (resources: readonly Resource[]) => Fault[],
+  ): Promise<AppliedDocument> => {
+    const parsed = parseResources(text);
+    if (!parsed.ok) throw invalid(parsed.error);
+    const faults = [...further(parsed.value), ...(await check(parsed.value))];
+    if (faults.length > 0) throw invalid(faults);
+    const resources: Outcome[] = [];
+    let position = options.readModel.position();
+    for (const resource of repositoriesFirst(parsed.value)) {
+      const changed = await change(resource, actor);
+      resources.push(changed.resource);
+      position = Math.max(position, changed.position);
+    }
+    return { resources, position };
+  };
+
+  /** One at a time, so that two texts cannot both pass the checks and then contradict each other. */
+  return (
+    text: string,
+    actor: Actor,
+    further: (resources: readonly Resource[]) => Fault[] = () => [],
+  ): Promise<AppliedDocument> => {
+    const mine = last.then(() => applyNow(text, actor, further));
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}
+
+async function isDefined(
+  { commands }: Pick<HttpApiOptions, 'commands'>,
+  { kind, definition }: Resource,
+): Promise<boolean> {
+  return kind === 'Repository'
+    ? (await commands.repositoryState(definition.name)).status === 'defined'
+    : (await commands.pipelineState(definition.name)).status === 'active';
+}
+
+/** A pipeline may name a repository of the same text. */
+const repositoriesFirst = (resources: readonly Resource[]): Resource[] =>
+  resources.toSorted((left, right) => rank(left) - rank(right));
+const rank = ({ kind }: Resource): number => (kind === 'Repository' ? 0 : 1);
+
+const invalid = (faults: readonly Fault[]) =>
+  new ProblemError(
+    problem(
+      'document_invalid',
+      `The document has ${faults.length} fault(s). Nothing was changed.`,
+      faults,
+    ),
+  );
+
+function otherThan(resources: readonly Resource[], kind: Resource['kind'], name: string): Fault[] {
+  const [first, second] = resources;
+  if (first?.kind === kind && first.definition.name === name && second === undefined) return [];
+  return [{ path: 'document', message: `must hold the ${kind} "${name}" and nothing else` }];
+}

@@ -1,0 +1,139 @@
+import { type PipelineName, parseRolloutId, type StageName } from '@fairlead/shared/ids';
+import { expectOk } from '@fairlead/shared/result';
+import { z } from '@hono/zod-openapi';
+import type { Actor } from '../../decision-log/index.ts';
+import type { PipelineCommand } from '../../domain/promotion/commands.ts';
+import type { HttpApiOptions } from '../dependencies.ts';
+import { type Endpoint, endpoint } from '../endpoint.ts';
+import { parsedName } from '../names.ts';
+import { accepted, found } from '../problems.ts';
+import {
+  changeSchema,
+  confirmPruneSchema,
+  optionalReasonSchema,
+  promoteSchema,
+  reasonSchema,
+  resourceName,
+  rollbackSchema,
+} from '../schemas.ts';
+import { changeDocument } from './change.ts';
+import { createReleaseResolver } from './release-reference.ts';
+
+const tag = 'stages';
+const params = z.object({ pipeline: resourceName, stage: resourceName });
+const path = '/pipelines/{pipeline}/stages/{stage}';
+
+/** What a person may ask of a stage. */
+export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
+  const { readModel, commands, clock, random, snapshotOf } = options;
+  const resolveRelease = createReleaseResolver(readModel);
+  const releaseOf = (pipeline: string, reference: string | undefined) =>
+    reference === undefined ? {} : { release: resolveRelease(pipeline, reference) };
+  const send = async (pipeline: string, command: PipelineCommand, actor: Actor) =>
+    changeDocument(accepted(await commands.pipeline(pipeline, command, actor)));
+  const stageName = (text: string) => parsedName<StageName>(text, 'stage');
+
+  return [
+    endpoint({
+      method: 'post',
+      path: `${path}:promote`,
+      tag,
+      summary: 'Asks for a release to enter the stage: the newest that waits, or the named one.',
+      params,
+      body: promoteSchema,
+      response: changeSchema,
+      handle: ({ params: { pipeline, stage }, body: { release, force }, actor }) =>
+        send(
+          pipeline,
+          {
+            type: 'promote',
+            stage: stageName(stage),
+            ...releaseOf(pipeline, release),
+            force,
+            at: clock.now(),
+          },
+          actor,
+        ),
+    }),
+    endpoint({
+      method: 'post',
+      path: `${path}:hold`,
+      tag,
+      summary: 'Lets no release enter the stage until it is resumed.',
+      params,
+      body: reasonSchema,
+      response: changeSchema,
+      handle: ({ params: { pipeline, stage }, body: { reason }, actor }) =>
+        send(pipeline, { type: 'hold-stage', stage: stageName(stage), reason }, actor),
+    }),
+    endpoint({
+      method: 'post',
+      path: `${path}:resume`,
+      tag,
+      summary: 'Ends a hold.',
+      params,
+      body: optionalReasonSchema,
+      response: changeSchema,
+      handle: ({ params: { pipeline, stage }, body: { reason }, actor }) =>
+        send(pipeline, { type: 'resume-stage', stage: stageName(stage), reason }, actor),
+    }),
+    endpoint({
+      method: 'post',
+      path: `${path}:rollback`,
+      tag,
+      summary:
+        'Returns to the release that succeeded before, or to the named one, and holds the stage.',
+      params,
+      body: rollbackSchema,
+      response: changeSchema,
+      handle: ({ params: { pipeline, stage }, body: { release, reason }, actor }) =>
+        send(
+          pipeline,
+          {
+            type: 'rollback',
+            stage: stageName(stage),
+            ...releaseOf(pipeline, release),
+            reason,
+            snapshot: snapshotOf(parsedName<PipelineName>(pipeline, 'pipeline'), clock.now()),
+            newRolloutId: expectOk(parseRolloutId(random.nextId()), 'a new rollout id'),
+          },
+          actor,
+        ),
+    }),
+    endpoint({
+      method: 'post',
+      path: `${path}:abort`,
+      tag,
+      summary: 'Ends the running rollout; targets keep what they were assigned.',
+      params,
+      body: optionalReasonSchema,
+      response: changeSchema,
+      handle: ({ params: { pipeline, stage }, body: { reason }, actor }) =>
+        send(pipeline, { type: 'abort-rollout', stage: stageName(stage), reason }, actor),
+    }),
+    endpoint({
+      method: 'post',
+      path: `${path}:confirm-prune`,
+      tag,
+      summary: 'Lets a target delete what its deletion budget holds back.',
+      params,
+      body: confirmPruneSchema,
+      response: changeSchema,
+      handle: ({ params: { pipeline, stage }, body: { cluster, generation }, actor }) => {
+        const row = found(readModel.findCluster(cluster), 'cluster', cluster);
+        return send(
+          pipeline,
+          {
+            type: 'confirm-prune',
+            stage: stageName(stage),
+            cluster: row.id,
+            clusterName: parsedName(row.name, 'cluster'),
+            generation,
+            at: clock.now(),
+          },
+          actor,
+        );
+      },
+    }),
+  ];
+}

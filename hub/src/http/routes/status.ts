@@ -1,0 +1,80 @@
+import { z } from '@hono/zod-openapi';
+import { pageItemsMax } from '../../limits.ts';
+import type { ClusterSummary, PipelineView } from '../../read-model/index.ts';
+import { decodeCursor, pageDocument } from '../cursor.ts';
+import type { HttpApiOptions } from '../dependencies.ts';
+import { clusterDocument, stageDocument, timeText } from '../documents.ts';
+import { type Endpoint, endpoint } from '../endpoint.ts';
+import { type StatusDocument, statusSchema } from '../schemas.ts';
+
+export function statusEndpoints(options: HttpApiOptions): Endpoint[] {
+  const { readModel, clock, lastSeenOf } = options;
+
+  const clusterSummary = (
+    { cluster, targets }: ClusterSummary,
+    now: number,
+  ): StatusDocument['clusters']['items'][number] => {
+    const { name, status, statusSince, lastSeenAt, agentVersion } = clusterDocument(
+      cluster,
+      lastSeenOf(cluster.id),
+    );
+    const heardAt = Date.parse(lastSeenAt ?? statusSince);
+    return {
+      name,
+      status,
+      statusSince,
+      ...(lastSeenAt === undefined ? {} : { lastSeenAt }),
+      ...(status === 'offline' ? { offlineForMs: Math.max(0, now - heardAt) } : {}),
+      ...(agentVersion === undefined ? {} : { agentVersion }),
+      targets,
+    };
+  };
+
+  const pipelineSummaries = (rows: readonly PipelineView[]) => {
+    const stages = Map.groupBy(
+      readModel.stagesOf(rows.map(({ name }) => name)),
+      ({ pipeline }) => pipeline,
+    );
+    return rows.map(({ name, repository }) => {
+      const newestRelease = readModel.newestRelease(name);
+      return {
+        name,
+        repository,
+        ...(newestRelease === undefined ? {} : { newestRelease }),
+        stages: (stages.get(name) ?? []).map(stageDocument),
+      };
+    });
+  };
+
+  return [
+    endpoint({
+      method: 'get',
+      path: '/status',
+      tag: 'status',
+      summary: 'Says what runs where: each cluster and each pipeline in short.',
+      query: z.object({
+        limit: z.coerce.number().int().min(1).max(pageItemsMax).default(100),
+        clusterCursor: z.string().optional(),
+        pipelineCursor: z.string().optional(),
+      }),
+      response: statusSchema,
+      handle: ({ query: { limit, clusterCursor, pipelineCursor } }) => {
+        const now = clock.now();
+        const pageAfter = (cursor: string | undefined, path: string) =>
+          cursor === undefined ? { limit } : { limit, after: decodeCursor(cursor, path) };
+        const clusters = readModel.clusterSummaries(pageAfter(clusterCursor, 'clusterCursor'));
+        const pipelines = readModel.listPipelines(pageAfter(pipelineCursor, 'pipelineCursor'));
+        return {
+          at: timeText(now),
+          position: readModel.position(),
+          clusterTotals: readModel.clusterTotals(),
+          clusters: pageDocument(clusters, (summary) => clusterSummary(summary, now)),
+          pipelines: {
+            ...pageDocument(pipelines, (row) => row),
+            items: pipelineSummaries(pipelines.items),
+          },
+        };
+      },
+    }),
+  ];
+}
