@@ -75,6 +75,8 @@ export type PipelineEvent =
       generation: number;
       /** Each batch starts when the one before has succeeded; together they hold every target once. */
       batches: readonly (readonly RolloutTarget[])[];
+      /** Hub time. */
+      at: Instant;
       deadlineAt: Instant;
     }
   | {

@@ -1,0 +1,79 @@
+import { ok, type Result } from '@fairlead/shared/result';
+import type { Clock } from '@fairlead/shared/time';
+import type { Actor, DecisionLog, RecordedEvent, VersionConflict } from '../decision-log/index.ts';
+import type { DomainEvent } from '../domain/events.ts';
+import { decisionRetriesMax, foldedStreamsMax } from '../limits.ts';
+import { createFoldedStreams, type Folded } from './folded-streams.ts';
+
+export type Executed<State, Event extends DomainEvent = DomainEvent> = {
+  /** What was decided now; empty when nothing had to change. */
+  readonly events: readonly RecordedEvent<Event>[];
+  /** A read model that has come to this position shows the outcome. */
+  readonly position: number;
+  readonly state: State;
+};
+
+export type Outcome<State, Rejection, Event extends DomainEvent = DomainEvent> = Result<
+  Executed<State, Event>,
+  Rejection | VersionConflict
+>;
+
+type StreamDecider<State, Command, Event extends DomainEvent, Rejection> = {
+  readonly initialState: State;
+  readonly decide: (state: State, command: Command) => Result<Event[], Rejection>;
+  readonly evolve: (state: State, event: Event) => State;
+};
+
+/**
+ * Fold, decide, append with the folded version as the expected one. Another writer that was first makes the whole run
+ * again on the newer state; after a bounded number of tries the conflict is the answer.
+ */
+export function createExecutor<State, Command, Event extends DomainEvent, Rejection>(
+  deps: { log: DecisionLog; clock: Clock },
+  decider: StreamDecider<State, Command, Event, Rejection>,
+) {
+  const { log, clock } = deps;
+  const { initialState, decide, evolve } = decider;
+  const streams = createFoldedStreams<State, Event>({
+    log,
+    streamsMax: foldedStreamsMax,
+    initialState,
+    evolve,
+  });
+
+  const execute = async (
+    stream: string,
+    command: Command,
+    actor: Actor,
+  ): Promise<Outcome<State, Rejection, Event>> => {
+    for (let attempt = 0; ; attempt++) {
+      const folded = await streams.fold(stream);
+      const decision = decide(folded.state, command);
+      if (!decision.ok) return decision;
+      if (decision.value.length === 0) return ok({ events: [], ...pick(folded) });
+      const appended = await log.append({
+        stream,
+        expectedVersion: folded.version,
+        events: decision.value,
+        actor,
+        at: clock.now(),
+      });
+      if (appended.ok) {
+        const events = appended.value as readonly RecordedEvent<Event>[];
+        const state = events.reduce((before, { event }) => evolve(before, event), folded.state);
+        const last = events.at(-1);
+        const next = {
+          state,
+          version: last?.version ?? folded.version,
+          position: last?.position ?? folded.position,
+        };
+        return ok({ events, ...pick(streams.keep(stream, next)) });
+      }
+      if (attempt >= decisionRetriesMax) return appended;
+    }
+  };
+  const read = async (stream: string): Promise<State> => (await streams.fold(stream)).state;
+  return { execute, read };
+}
+
+const pick = <State>({ state, position }: Folded<State>) => ({ state, position });

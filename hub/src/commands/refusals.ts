@@ -1,0 +1,57 @@
+import type { Logger } from '@fairlead/shared/log';
+import type { Clock, Instant } from '@fairlead/shared/time';
+import type { Actor, DecisionLog } from '../decision-log/index.ts';
+import { type RefusalEvent, streams } from '../domain/events.ts';
+import {
+  decisionRetriesMax,
+  refusalCoalesceMs,
+  refusalDetailCharactersMax,
+  refusalsRecordedMax,
+} from '../limits.ts';
+
+export type Refusal = Omit<RefusalEvent, 'type'>;
+
+/**
+ * Records refused commands, each (actor, subject, command, code) at most once a minute and a bounded number in all, so
+ * that nobody can fill the log by asking for what is not allowed.
+ */
+export function createRefusalRecorder(deps: { log: DecisionLog; clock: Clock; logger?: Logger }) {
+  const { log, clock, logger } = deps;
+  const recordedAt = new Map<string, Instant>();
+
+  const isNew = (key: string): boolean => {
+    const now = clock.now();
+    // In order of insertion, so the first young one ends the search.
+    for (const [old, at] of recordedAt) {
+      if (now - at < refusalCoalesceMs && at <= now) break;
+      recordedAt.delete(old);
+    }
+    if (recordedAt.has(key)) return false;
+    if (recordedAt.size >= refusalsRecordedMax) {
+      logger?.warn({ key }, 'a refusal is not recorded: too many different ones in one minute');
+      return false;
+    }
+    recordedAt.set(key, now);
+    return true;
+  };
+
+  return async (refusal: Refusal, actor: Actor): Promise<void> => {
+    const { command, subject, code } = refusal;
+    const key = JSON.stringify([actor.kind, actor.name, subject, command, code]);
+    if (!isNew(key)) return;
+    const detail = refusal.detail.slice(0, refusalDetailCharactersMax);
+    for (let attempt = 0; attempt <= decisionRetriesMax; attempt++) {
+      const last = await log.lastOfStream(streams.refusals);
+      const appended = await log.append({
+        stream: streams.refusals,
+        expectedVersion: last?.version ?? 0,
+        events: [{ type: 'CommandRefused', command, subject, code, detail }],
+        actor,
+        at: clock.now(),
+      });
+      if (appended.ok) return;
+    }
+    recordedAt.delete(key);
+    logger?.warn({ subject, command, code }, 'a refusal could not be recorded');
+  };
+}

@@ -1,0 +1,160 @@
+import { err, ok, type Result, unreachable } from '@fairlead/shared/result';
+import { advance, advanceEventsMax, removedStages } from './advance.ts';
+import type { PipelineCommand, PipelineRejection } from './commands.ts';
+import type { PipelineEvent } from './events.ts';
+import { get } from './persistent-map.ts';
+import { promote } from './promote.ts';
+import { rollback } from './rollback.ts';
+import type { ActivePipeline, PipelineState } from './state.ts';
+import { stageState } from './state.ts';
+
+export type Decision = Result<PipelineEvent[], PipelineRejection>;
+type Command<Type extends PipelineCommand['type']> = Extract<PipelineCommand, { type: Type }>;
+
+export const refuse = (code: PipelineRejection['code'], detail: string): Decision =>
+  err({ code, detail });
+
+export function decidePipeline(state: PipelineState, command: PipelineCommand): Decision {
+  if (command.type === 'define-pipeline') return define(state, command);
+  if (state.status === 'undefined') {
+    return refuse('pipeline_not_defined', 'No pipeline has this name. Define it first.');
+  }
+  if (state.status === 'removed') {
+    if (command.type === 'advance') return ok(removedStages(state, []).slice(0, advanceEventsMax));
+    return command.type === 'remove-pipeline'
+      ? refuse('pipeline_already_removed', 'The pipeline was removed before.')
+      : refuse('pipeline_not_defined', 'The pipeline was removed. Define it again first.');
+  }
+  return decideActive(state, command);
+}
+
+function decideActive(
+  state: ActivePipeline,
+  command: Exclude<PipelineCommand, { type: 'define-pipeline' }>,
+): Decision {
+  if ('stage' in command) return decideInStage(state, command);
+  switch (command.type) {
+    case 'remove-pipeline':
+      return ok([{ type: 'PipelineRemoved' }]);
+    case 'record-branch':
+      return ok(recordBranch(state, command));
+    case 'advance':
+      return ok(advance(state, command));
+    default:
+      return unreachable(command);
+  }
+}
+
+function decideInStage(
+  state: ActivePipeline,
+  command: Extract<PipelineCommand, { stage: unknown }>,
+): Decision {
+  const { stage } = command;
+  const definition = state.definition.stages.find(({ name }) => name === stage);
+  if (definition === undefined) {
+    const names = state.definition.stages.map(({ name }) => name).join(', ');
+    return refuse('stage_not_found', `${state.definition.name} has no stage ${stage}: ${names}.`);
+  }
+  const { hold, rollout } = stageState(state, stage);
+  switch (command.type) {
+    case 'promote':
+      return promote(state, definition, command);
+    case 'rollback':
+      return rollback(state, definition, command);
+    case 'hold-stage': {
+      const { reason } = command;
+      return hold && !hold.automatic
+        ? refuse('stage_already_held', `${stage} is held already: ${hold.reason}.`)
+        : ok([{ type: 'StageHeld', stage, reason, automatic: false }]);
+    }
+    case 'resume-stage':
+      return hold
+        ? ok([{ type: 'StageResumed', stage, reason: command.reason }])
+        : refuse('stage_not_held', `${stage} is not held.`);
+    case 'abort-rollout': {
+      if (rollout === undefined) {
+        return refuse('no_rollout_to_abort', `No rollout is running in ${stage}.`);
+      }
+      const { id: rolloutId, release } = rollout;
+      const { reason } = command;
+      return ok([{ type: 'RolloutAborted', stage, rolloutId, release, reason }]);
+    }
+    case 'confirm-prune':
+      return confirmPrune(state, command);
+    default:
+      return unreachable(command);
+  }
+}
+
+function define(state: PipelineState, command: Command<'define-pipeline'>): Decision {
+  const { definition } = command;
+  if (state.status === 'active') {
+    if (JSON.stringify(state.definition) === JSON.stringify(definition)) return ok([]);
+    const { repository } = state.definition;
+    if (repository !== definition.repository) {
+      return refuse(
+        'repository_changed',
+        `${definition.name} promotes releases of ${repository}, and its history is about those: ` +
+          'define another pipeline, or remove this one first.',
+      );
+    }
+  }
+  const revision = state.status === 'undefined' ? 1 : state.revision + 1;
+  return ok([{ type: 'PipelineDefined', revision, definition }]);
+}
+
+/** Releases in first-parent order, whatever the order of discovery; what a force-push dropped is never a candidate. */
+function recordBranch(state: ActivePipeline, command: Command<'record-branch'>): PipelineEvent[] {
+  const { head } = command;
+  const known = new Set(state.releases.map(({ commit }) => commit));
+  const onBranch = new Set(command.onBranch);
+  const fresh = new Map(
+    command.releases
+      .filter(({ commit }) => !known.has(commit))
+      .map((release) => [release.commit, release]),
+  );
+  const discovered = [...fresh.values()].sort((left, right) => left.position - right.position);
+  const orphaned = state.releases
+    .filter((release) => !release.orphaned && !onBranch.has(release.commit))
+    .map(({ commit }) => commit);
+  const restored = state.releases
+    .filter((release) => release.orphaned && onBranch.has(release.commit))
+    .map(({ commit }) => commit);
+  const events: PipelineEvent[] = [];
+  if (orphaned.length > 0) events.push({ type: 'ReleasesOrphaned', commits: orphaned, head });
+  if (restored.length > 0) events.push({ type: 'ReleasesRestored', commits: restored, head });
+  for (let start = 0; start < discovered.length; start += releasesPerEventMax) {
+    const releases = discovered.slice(start, start + releasesPerEventMax);
+    events.push({ type: 'ReleasesDiscovered', releases });
+  }
+  return events;
+}
+
+/** Keeps one event within the size that the log takes: a release is at most about a kilobyte. */
+const releasesPerEventMax = 100;
+
+function confirmPrune(state: ActivePipeline, command: Command<'confirm-prune'>): Decision {
+  const { stage, cluster, clusterName, generation: held, at } = command;
+  const target = get(stageState(state, stage).targets, cluster);
+  if (target === undefined || target.generation !== held) {
+    const runs = target ? `has generation ${target.generation}` : 'is no target of the stage';
+    return refuse('no_prune_to_confirm', `${clusterName} ${runs}: nothing of ${held} is held.`);
+  }
+  const { release, path, revision, rolloutId } = target;
+  return ok([
+    {
+      type: 'TargetAssigned',
+      stage,
+      cluster,
+      clusterName,
+      release,
+      generation: state.generation + 1,
+      path,
+      definitionRevision: revision,
+      cause: 'prune-confirmed',
+      at,
+      ...(rolloutId ? { rolloutId } : {}),
+      confirmedPruneGeneration: held,
+    },
+  ]);
+}

@@ -1,0 +1,201 @@
+import type { ClusterId, ClusterName, CommitId, StageName } from '@fairlead/shared/ids';
+import type { Instant } from '@fairlead/shared/time';
+import type { StageDefinition } from '../pipeline/definition.ts';
+import { candidateOf } from './candidate.ts';
+import type { Snapshot, TargetReport } from './commands.ts';
+import type { GateResult, RolloutKind } from './events.ts';
+import { belongs, evidenceFor, type FleetView, fleetView, lastSaid } from './fleet-view.ts';
+import { evaluateGates } from './gates/index.ts';
+import { get, values } from './persistent-map.ts';
+import { plannedTargets } from './plan-rollout.ts';
+import {
+  type ActivePipeline,
+  type KnownRelease,
+  type PipelineState,
+  releaseOf,
+  type StageState,
+  short,
+  stageState,
+  type TargetState,
+} from './state.ts';
+
+/** Why a stage is where it is, on one snapshot: every blocker in words, with what clears it. */
+export type StageExplanation = {
+  readonly stage: StageName;
+  /** The release that the gates were asked about: the named one, or what the stage would take next. */
+  readonly candidate?: KnownRelease;
+  readonly gates: readonly GateResult[];
+  readonly rollout?: {
+    readonly id: string;
+    readonly release: CommitId;
+    readonly kind: RolloutKind;
+    readonly deadlineAt: Instant;
+    readonly succeeded: number;
+    readonly failed: number;
+    readonly total: number;
+  };
+  readonly targets: readonly TargetExplanation[];
+  readonly summary: string;
+  /** When time alone may change the answer. */
+  readonly nextChangeAt?: Instant;
+};
+
+export type TargetExplanation = {
+  readonly cluster: ClusterId;
+  readonly clusterName: ClusterName;
+  readonly assigned?: TargetState;
+  /** The newest report, also when it is about an older assignment. */
+  readonly reported?: TargetReport;
+  readonly blocker?: string;
+};
+
+/** Nothing for a stage that the pipeline does not have. */
+export function explain(
+  state: PipelineState,
+  stageName: StageName,
+  snapshot: Snapshot,
+  named?: CommitId,
+): StageExplanation | undefined {
+  if (state.status !== 'active') return undefined;
+  const stage = state.definition.stages.find(({ name }) => name === stageName);
+  if (stage === undefined) return undefined;
+  const fleet = fleetView(snapshot);
+  const inStage = stageState(state, stageName);
+  const chosen = named ? releaseOf(state, named) : undefined;
+  const next = candidateOf(state, stage);
+  const candidate =
+    chosen ?? next.release ?? (next.reason === undefined ? undefined : next.blocked);
+  const gates = candidate
+    ? evaluateGates({ state, stage, inStage, release: candidate, at: fleet.at })
+    : [];
+  const rollout = rolloutExplanation(inStage);
+  const nextChangeAt = earliest([
+    inStage.rollout?.deadlineAt,
+    ...gates.map(({ clearsAt }) => clearsAt),
+  ]);
+  return {
+    stage: stageName,
+    ...(candidate ? { candidate } : {}),
+    gates,
+    ...(rollout ? { rollout } : {}),
+    targets: targetExplanations(stage, inStage, fleet),
+    summary: summarySentence({ state, stage, inStage, fleet, candidate, chosen, gates }),
+    ...(nextChangeAt === undefined ? {} : { nextChangeAt }),
+  };
+}
+
+function rolloutExplanation({ rollout }: StageState): StageExplanation['rollout'] {
+  if (rollout === undefined) return undefined;
+  const { id, release, kind, deadlineAt, targets, outcomes } = rollout;
+  const count = (wanted: 'succeeded' | 'failed') =>
+    targets.filter(({ cluster }) => get(outcomes, cluster)?.outcome === wanted).length;
+  const [succeeded, failed] = [count('succeeded'), count('failed')];
+  return { id, release, kind, deadlineAt, succeeded, failed, total: targets.length };
+}
+
+function targetExplanations(
+  stage: StageDefinition,
+  inStage: StageState,
+  fleet: FleetView,
+): TargetExplanation[] {
+  const matching = [...fleet.clusters.values()].filter(
+    (cluster) =>
+      belongs(stage, cluster) || (cluster.status === 'pending' && matches(stage, cluster.labels)),
+  );
+  const names = new Map<ClusterId, ClusterName>(matching.map(({ id, name }) => [id, name]));
+  for (const { cluster, clusterName } of values(inStage.targets)) names.set(cluster, clusterName);
+  return [...names]
+    .map(([cluster, clusterName]) => {
+      const assigned = get(inStage.targets, cluster);
+      const reported = fleet.reportOf(stage.name, cluster);
+      const blocker = targetBlocker({ stage, inStage, fleet, cluster, clusterName, assigned });
+      return {
+        cluster,
+        clusterName,
+        ...(assigned ? { assigned } : {}),
+        ...(reported ? { reported } : {}),
+        ...(blocker === undefined ? {} : { blocker }),
+      };
+    })
+    .sort((left, right) => (left.clusterName < right.clusterName ? -1 : 1));
+}
+
+const matches = (stage: StageDefinition, labels: Readonly<Record<string, string>>): boolean =>
+  Object.entries(stage.clusters.matchLabels).every(([key, value]) => labels[key] === value);
+
+function targetBlocker(options: {
+  stage: StageDefinition;
+  inStage: StageState;
+  fleet: FleetView;
+  cluster: ClusterId;
+  clusterName: ClusterName;
+  assigned: TargetState | undefined;
+}): string | undefined {
+  const { stage, inStage, fleet, cluster, clusterName, assigned } = options;
+  const { rollout, current } = inStage;
+  if (fleet.clusters.get(cluster)?.status === 'pending') {
+    return `${clusterName} has not enrolled yet: apply its install manifest.`;
+  }
+  if (assigned === undefined) {
+    if (rollout?.targets.some((target) => target.cluster === cluster)) return undefined;
+    return current === undefined ? `${clusterName} awaits the stage's first release.` : undefined;
+  }
+  if (rollout && get(rollout.outcomes, cluster)?.outcome === 'succeeded') return undefined;
+  const report = evidenceFor(fleet, stage.name, assigned);
+  const done = report?.phase === 'settled' && report.health === 'healthy';
+  if (report?.phase === 'prune-held') {
+    return `${lastSaid(fleet, stage.name, assigned)}. Confirm the prune to let it delete.`;
+  }
+  return done ? undefined : `${lastSaid(fleet, stage.name, assigned)}.`;
+}
+
+function summarySentence(options: {
+  state: ActivePipeline;
+  stage: StageDefinition;
+  inStage: StageState;
+  fleet: FleetView;
+  candidate: KnownRelease | undefined;
+  chosen: KnownRelease | undefined;
+  gates: readonly GateResult[];
+}): string {
+  const { state, stage, inStage, fleet, candidate, chosen, gates } = options;
+  const { rollout } = inStage;
+  const { fault } = plannedTargets(stage, fleet);
+  const waits = gates.filter(({ passed }) => !passed).map(({ detail }) => detail);
+  if (rollout !== undefined) {
+    const { succeeded = 0, total = 0 } = rolloutExplanation(inStage) ?? {};
+    const running =
+      `${short(rollout.release)} is rolling out: ${succeeded} of ${total} targets are healthy, ` +
+      `and it fails at ${new Date(rollout.deadlineAt).toISOString()} unless all are.`;
+    if (candidate === undefined || candidate.commit === rollout.release) return running;
+    return `${running} ${short(candidate.commit)} waits for it to end.`;
+  }
+  const { reason } = candidateOf(state, stage);
+  if (candidate === undefined || (chosen === undefined && reason !== undefined)) {
+    return reason ?? 'Nothing waits for this stage.';
+  }
+  const name = short(candidate.commit);
+  if (fault !== undefined) return `${name} waits. ${fault}`;
+  if (waits.length > 0) return `${name} waits: ${waits.join(' ')}`;
+  if (chosen !== undefined) return `Every gate is open for ${name}.`;
+  return `${name} is admitted with the next look.`;
+}
+
+/** The earliest instant at which time alone could change a decision; nothing when only events can. */
+export function nextWakeAt(state: PipelineState, snapshot: Snapshot): Instant | undefined {
+  if (state.status !== 'active') return undefined;
+  const { at } = snapshot;
+  const instants = state.definition.stages.flatMap((stage) => {
+    const inStage = stageState(state, stage.name);
+    if (inStage.rollout !== undefined) return [inStage.rollout.deadlineAt];
+    const { release } = candidateOf(state, stage);
+    if (release === undefined) return [];
+    return evaluateGates({ state, stage, inStage, release, at }).map(({ clearsAt }) => clearsAt);
+  });
+  return earliest(instants.filter((instant) => instant !== undefined && instant > at));
+}
+
+const earliest = (instants: readonly (Instant | undefined)[]): Instant | undefined => {
+  const known = instants.filter((instant) => instant !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+};

@@ -1,0 +1,83 @@
+import type { ClusterId, StageName } from '@fairlead/shared/ids';
+import type { Instant } from '@fairlead/shared/time';
+import type { StageDefinition } from '../pipeline/definition.ts';
+import { resolvePath } from '../rollout/assignment.ts';
+import type { ClusterSnapshot, Snapshot, TargetReport } from './commands.ts';
+import type { TargetState } from './state.ts';
+
+/** A snapshot by what the planner asks it for. */
+export type FleetView = {
+  readonly at: Instant;
+  readonly clusters: ReadonlyMap<ClusterId, ClusterSnapshot>;
+  readonly reportOf: (stage: StageName, cluster: ClusterId) => TargetReport | undefined;
+};
+
+export function fleetView(snapshot: Snapshot): FleetView {
+  const key = (stage: StageName, cluster: ClusterId) => `${stage}/${cluster}`;
+  const reports = new Map(
+    snapshot.reports.map((report) => [key(report.stage, report.cluster), report]),
+  );
+  return {
+    at: snapshot.at,
+    clusters: new Map(snapshot.clusters.map((cluster) => [cluster.id, cluster])),
+    reportOf: (stage, cluster) => reports.get(key(stage, cluster)),
+  };
+}
+
+/**
+ * Whether a cluster belongs to a stage. One that never enrolled joins when it does; a revoked one has left. Offline and
+ * quarantined ones belong to it: that they cannot report is what a rollout has to wait for.
+ */
+export function belongs(stage: StageDefinition, cluster: ClusterSnapshot): boolean {
+  if (cluster.status === 'pending' || cluster.status === 'revoked') return false;
+  return Object.entries(stage.clusters.matchLabels).every(
+    ([key, value]) => cluster.labels[key] === value,
+  );
+}
+
+/** By name, so that plans do not depend on the order of a query. */
+export const clustersOf = (stage: StageDefinition, fleet: FleetView): ClusterSnapshot[] =>
+  [...fleet.clusters.values()]
+    .filter((cluster) => belongs(stage, cluster))
+    .sort((left, right) => (left.name < right.name ? -1 : left.name > right.name ? 1 : 0));
+
+/** Clusters of the stage whose labels do not give the stage's path a value, in words. */
+export const pathFaults = (
+  stage: StageDefinition,
+  clusters: readonly ClusterSnapshot[],
+): string[] =>
+  clusters.flatMap((cluster) => {
+    const { missing } = resolvePath(stage.path, cluster);
+    return missing.length === 0
+      ? []
+      : [`${cluster.name} has no usable value for ${missing.join(', ')} of the stage's path`];
+  });
+
+/** The report that tells about exactly what the target was told, or nothing: anything else is no evidence. */
+export function evidenceFor(
+  fleet: FleetView,
+  stage: StageName,
+  target: TargetState,
+): TargetReport | undefined {
+  const report = fleet.reportOf(stage, target.cluster);
+  if (report === undefined || report.generation !== target.generation) return undefined;
+  if (report.commit !== target.release || report.receivedAt < target.assignedAt) return undefined;
+  return report;
+}
+
+/** What a target said last about what it was told, for a person. */
+export function lastSaid(fleet: FleetView, stage: StageName, target: TargetState): string {
+  const cluster = fleet.clusters.get(target.cluster);
+  const report = evidenceFor(fleet, stage, target);
+  const presence =
+    cluster === undefined || cluster.status === 'connected' ? '' : `${cluster.status}`;
+  const since =
+    cluster?.status === 'offline' && cluster.lastSeenAt
+      ? ` since ${new Date(cluster.lastSeenAt).toISOString()}`
+      : '';
+  const said =
+    report === undefined
+      ? 'has not reported on it yet'
+      : `said ${report.phase}, ${report.health}${report.message ? `: ${report.message}` : ''}`;
+  return `${target.clusterName} ${presence ? `is ${presence}${since} and ` : ''}${said}`;
+}

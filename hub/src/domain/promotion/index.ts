@@ -1,0 +1,22 @@
+// A pipeline's decisions: which release may enter which stage, how its rollout goes, and why something waits. A pure
+// decider over one stream; `advance` is the planner. Imports `ids`, `result`, `time`, and its sibling subjects.
+export type {
+  ClusterSnapshot,
+  PipelineCommand,
+  PipelineRejection,
+  Snapshot,
+  TargetReport,
+} from './commands.ts';
+export { decidePipeline } from './decide.ts';
+export type { GateName, GateResult, PipelineEvent, Release, RolloutKind } from './events.ts';
+export { evolvePipeline } from './evolve.ts';
+export { explain, nextWakeAt, type StageExplanation, type TargetExplanation } from './explain.ts';
+export {
+  type ActivePipeline,
+  initialPipelineState,
+  type KnownRelease,
+  type PipelineState,
+  type StageState,
+  type TargetState,
+} from './state.ts';
+export { type PipelineSummary, type StageSummary, summarise } from './summarise.ts';

@@ -1,0 +1,122 @@
+import type { CommitId } from '@fairlead/shared/ids';
+import { err, ok, type Result } from '@fairlead/shared/result';
+import type { StageDefinition } from '../pipeline/definition.ts';
+import { isSettledOn, newestCandidate, releaseInStage, unsatisfiedStages } from './candidate.ts';
+import type { PipelineCommand, PipelineRejection } from './commands.ts';
+import { type Decision, refuse } from './decide.ts';
+import type { PipelineEvent } from './events.ts';
+import { entries, get } from './persistent-map.ts';
+import { type ActivePipeline, type KnownRelease, releaseOf, short, stageState } from './state.ts';
+
+/**
+ * A person asks for a release. It waits for its gates like any other; force brings back what failed, is current, or was
+ * dropped from the branch, and never a release past a gate.
+ */
+export function promote(
+  state: ActivePipeline,
+  stage: StageDefinition,
+  command: Extract<PipelineCommand, { type: 'promote' }>,
+): Decision {
+  const { force } = command;
+  const named = releaseAskedFor(state, stage, command.release);
+  if (!named.ok) return named;
+  const release = named.value;
+  return faultOf(state, stage, release, force) ?? request(state, stage, release, force);
+}
+
+function releaseAskedFor(
+  state: ActivePipeline,
+  stage: StageDefinition,
+  commit: CommitId | undefined,
+): Result<KnownRelease, PipelineRejection> {
+  if (commit !== undefined) {
+    const release = releaseOf(state, commit);
+    if (release !== undefined) return ok(release);
+    const detail = `${short(commit)} is no release of ${state.definition.name}.`;
+    return err({ code: 'release_not_found', detail });
+  }
+  const candidate = newestCandidate(state, stage);
+  if (candidate.release !== undefined) return ok(candidate.release);
+  if (candidate.blocked !== undefined) return ok(candidate.blocked);
+  return err({ code: 'nothing_to_promote', detail: candidate.reason });
+}
+
+/** Why a person may not have this release here. */
+function faultOf(
+  state: ActivePipeline,
+  stage: StageDefinition,
+  release: KnownRelease,
+  force: boolean,
+): Decision | undefined {
+  const { rollout, releases } = stageState(state, stage.name);
+  const name = short(release.commit);
+  if (rollout?.release === release.commit) {
+    return refuse('rollout_in_progress', `${name} is rolling out already: rollout ${rollout.id}.`);
+  }
+  if (!force && isSettledOn(state, stage.name, release.commit)) {
+    return refuse('already_current', `${stage.name} runs ${name} already. Force assigns it again.`);
+  }
+  if (!force && release.orphaned) {
+    return refuse('release_orphaned', `The branch does not contain ${name} any more.`);
+  }
+  const missing = unsatisfiedStages(state, stage, release.commit);
+  if (missing.length > 0) {
+    return refuse(
+      'release_not_eligible',
+      `${name} has not succeeded in ${missing.join(' and ')} yet.`,
+    );
+  }
+  const present = releaseInStage(state, stage.name);
+  if (present && !present.orphaned && release.position < present.position) {
+    return refuse(
+      'release_not_eligible',
+      `${name} is older than ${short(present.commit)}, which ${stage.name} has: roll back instead.`,
+    );
+  }
+  const failure = get(releases, release.commit)?.failure;
+  if (!force && failure !== undefined) {
+    return refuse(
+      'release_not_eligible',
+      `${name} failed in ${stage.name} (${failure.message}). Force tries it again.`,
+    );
+  }
+  return undefined;
+}
+
+function request(
+  state: ActivePipeline,
+  stage: StageDefinition,
+  release: KnownRelease,
+  force: boolean,
+): Decision {
+  const inStage = stageState(state, stage.name);
+  const { commit } = release;
+  const before = inStage.request;
+  if (before?.release === commit && before.force === force) return ok([]);
+  const events: PipelineEvent[] = [];
+  if (before !== undefined && before.release !== commit) {
+    events.push({
+      type: 'ReleaseSuperseded',
+      stage: stage.name,
+      release: before.release,
+      by: commit,
+    });
+  }
+  if (inStage.hold?.automatic && coversRollback(state, stage, release)) {
+    const reason = `${short(commit)} was promoted`;
+    events.push({ type: 'StageResumed', stage: stage.name, reason });
+  }
+  events.push({ type: 'PromotionRequested', stage: stage.name, release: commit, force });
+  return ok(events);
+}
+
+/** Resuming lets what was rolled back come again, so only that release or a newer one may cause it. */
+function coversRollback(
+  state: ActivePipeline,
+  stage: StageDefinition,
+  release: KnownRelease,
+): boolean {
+  return [...entries(stageState(state, stage.name).releases)]
+    .filter(([, { outcome }]) => outcome === 'rolled-back')
+    .every(([commit]) => (releaseOf(state, commit)?.position ?? 0) <= release.position);
+}

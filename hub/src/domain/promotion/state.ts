@@ -1,0 +1,130 @@
+import type { ClusterId, ClusterName, CommitId, RolloutId, StageName } from '@fairlead/shared/ids';
+import type { Instant } from '@fairlead/shared/time';
+import type { PipelineDefinition } from '../pipeline/definition.ts';
+import type {
+  Release,
+  ReportEvidence,
+  RolloutFailure,
+  RolloutKind,
+  RolloutTarget,
+} from './events.ts';
+import { emptyMap, type PersistentMap } from './persistent-map.ts';
+
+/** Everything that the decisions of one pipeline look at, folded from its stream. */
+export type PipelineState = UndefinedPipeline | ActivePipeline | RemovedPipeline;
+
+export type UndefinedPipeline = { readonly status: 'undefined' };
+
+export type ActivePipeline = PipelineHistory & {
+  readonly status: 'active';
+  readonly definition: PipelineDefinition;
+};
+
+/** Its targets leave one by one; nothing else happens to it. */
+export type RemovedPipeline = PipelineHistory & { readonly status: 'removed' };
+
+export type PipelineHistory = {
+  readonly revision: number;
+  /** Each revision of the definition that was ever in force, for what still runs by an older one. */
+  readonly definitions: ReadonlyMap<number, PipelineDefinition>;
+  /** The newest generation that any target of the pipeline was given; it only grows. */
+  readonly generation: number;
+  /** By position, oldest first. */
+  readonly releases: readonly KnownRelease[];
+  /** Stages that the definition names or named, in the order of their appearance. */
+  readonly stages: ReadonlyMap<StageName, StageState>;
+};
+
+export type KnownRelease = Release & { readonly orphaned: boolean };
+
+export type StageState = {
+  /** The last release that succeeded here: what a late joiner gets and a rollback goes back to. */
+  readonly current?: SucceededRelease;
+  /** Successes in their order, newest last. */
+  readonly history: readonly SucceededRelease[];
+  readonly rollout?: ActiveRollout;
+  readonly lastRollout?: EndedRollout;
+  /** What became of each release that came to this stage. */
+  readonly releases: PersistentMap<CommitId, StageRelease>;
+  /** What a person asked for and has not been admitted yet. */
+  readonly request?: { readonly release: CommitId; readonly force: boolean };
+  readonly hold?: { readonly reason: string; readonly automatic: boolean };
+  /** The stay of the current release, from its success until another rollout starts. */
+  readonly stay?: Stay;
+  readonly targets: PersistentMap<ClusterId, TargetState>;
+};
+
+export type SucceededRelease = { readonly release: CommitId; readonly rolloutId: RolloutId };
+
+export type StageRelease = {
+  readonly outcome: 'running' | 'succeeded' | 'failed' | 'aborted' | 'rolled-back' | 'superseded';
+  readonly supersededBy?: CommitId;
+  readonly failure?: RolloutFailure;
+  /** The longest healthy stay that is over and ended healthy, for soak: stays are never added up. */
+  readonly soakedMs: number;
+  /** How the last stay ended, if it has. */
+  readonly leftHealthy: boolean;
+};
+
+export type Stay = {
+  readonly release: CommitId;
+  /** Absent until the first look after the success. */
+  readonly health?: 'healthy' | 'unhealthy' | 'unknown';
+  readonly message: string;
+  /** Healthy time before `healthySince`: kept while the health is unknown, lost when it is unhealthy. */
+  readonly healthyMs: number;
+  readonly healthySince?: Instant;
+};
+
+export type ActiveRollout = {
+  readonly id: RolloutId;
+  readonly release: CommitId;
+  readonly kind: RolloutKind;
+  /** Of the definition, for as long as the rollout runs. */
+  readonly revision: number;
+  readonly generation: number;
+  readonly deadlineAt: Instant;
+  /** In the order of the plan; a target that leaves the stage leaves the plan. */
+  readonly targets: readonly RolloutTarget[];
+  readonly outcomes: PersistentMap<ClusterId, TargetOutcome>;
+};
+
+export type TargetOutcome =
+  | { readonly outcome: 'succeeded'; readonly evidence: ReportEvidence }
+  | { readonly outcome: 'failed'; readonly message: string };
+
+export type EndedRollout = {
+  readonly id: RolloutId;
+  readonly release: CommitId;
+  readonly kind: RolloutKind;
+  readonly outcome: 'succeeded' | 'failed' | 'aborted';
+  readonly message: string;
+  readonly targets: readonly RolloutTarget[];
+};
+
+/** What a cluster was last told to run in a stage. */
+export type TargetState = {
+  readonly cluster: ClusterId;
+  readonly clusterName: ClusterName;
+  readonly release: CommitId;
+  readonly generation: number;
+  readonly path: string;
+  readonly revision: number;
+  readonly cause: 'rollout' | 'late-join' | 'definition-changed' | 'prune-confirmed';
+  readonly assignedAt: Instant;
+  readonly rolloutId?: RolloutId;
+  readonly confirmedPruneGeneration?: number;
+};
+
+export const initialPipelineState: PipelineState = { status: 'undefined' };
+
+export const emptyStage: StageState = { history: [], releases: emptyMap(), targets: emptyMap() };
+
+export const stageState = (state: PipelineHistory, stage: StageName): StageState =>
+  state.stages.get(stage) ?? emptyStage;
+
+export const releaseOf = (state: PipelineHistory, commit: CommitId): KnownRelease | undefined =>
+  state.releases.find((release) => release.commit === commit);
+
+/** A commit id as people write it. */
+export const short = (commit: CommitId): string => commit.slice(0, 8);
