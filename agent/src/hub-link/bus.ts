@@ -1,7 +1,13 @@
+import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import type { Logger } from '@fairlead/shared/log';
 import type { Random } from '@fairlead/shared/time';
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream';
-import { connect, jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import {
+  connect,
+  jwtAuthenticator,
+  type NatsConnection,
+  type TlsOptions,
+} from '@nats-io/transport-node';
 import {
   busAckMsMax,
   busConnectMsMax,
@@ -52,15 +58,19 @@ export type Bus = {
 export function createBus(dependencies: BusDependencies): Bus {
   const { identity, random, logger } = dependencies;
   const spreadMs = dependencies.reconnectSpreadMs ?? busReconnectSpreadMs;
+  // Each agent begins at another server and goes on to the next after a failure.
+  const firstServer = Math.floor(random.nextFraction() * 1_000);
   let state: BusStatus['state'] = 'connecting';
   let message = '';
 
-  const open = async (current: HubIdentity): Promise<NatsConnection> => {
+  const open = async (current: HubIdentity, tries: number): Promise<NatsConnection> => {
+    const { natsUrls } = current;
+    const url = natsUrls[(firstServer + tries) % natsUrls.length] ?? '';
     const connection = await connect({
-      servers: [...current.natsUrls],
+      servers: [url],
       name: `fairlead-agent ${current.clusterName}`,
       authenticator: jwtAuthenticator(current.natsUserJwt, Buffer.from(current.natsSeed, 'ascii')),
-      tls: { ca: current.caPem },
+      tls: verifiedTls(current.caPem, url),
       inboxPrefix: `_INBOX_${current.clusterId}`,
       timeout: busConnectMsMax,
       pingInterval: busPingMs,
@@ -130,30 +140,45 @@ export function createBus(dependencies: BusDependencies): Bus {
   return {
     run: async (signal) => {
       const backoff = createBackoff(linkBackoffMsMin, spreadMs, random);
-      let everOpen = false;
+      let tries = 0;
       while (!signal.aborted) {
         const current = await identity.first(signal);
         if (current === undefined) return;
         let replaced = false;
         try {
-          const connection = await open(current);
+          const connection = await open(current, tries);
           backoff.reset();
-          everOpen = true;
           state = 'open';
           message = '';
           replaced = await serve(connection, current, signal);
           if (replaced || signal.aborted) continue;
+          tries++;
           logger.warn({ reason: message }, 'the bus connection ended');
           await pause(random.nextFraction() * spreadMs, signal);
         } catch (error) {
+          tries++;
           message = error instanceof Error ? error.message : String(error);
-          logger.warn({ reason: message, everOpen }, 'the bus cannot be reached');
+          logger.warn({ reason: message, tries }, 'the bus cannot be reached');
           await pause(backoff.next(), signal);
         }
       }
     },
     status: () => ({ state, message }),
   };
+}
+
+/**
+ * The client checks a server that is named by its address as if it were `localhost`, so the check is made here, against the
+ * host of the URL. Node calls it for every handshake that the authority's signature passed.
+ */
+function verifiedTls(ca: string, url: string): TlsOptions {
+  const { hostname } = new URL(url.includes('://') ? url : `tls://${url}`);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const checked: TlsOptions & Pick<ConnectionOptions, 'checkServerIdentity'> = {
+    ca,
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+  };
+  return checked;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Secret } from '@fairlead/shared/config';
 import type { Logger } from '@fairlead/shared/log';
 import { err, ok, type Result } from '@fairlead/shared/result';
 import type { Clock, Random } from '@fairlead/shared/time';
-import { status } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
 import {
   enrolRefusedMsMax,
   enrolRefusedMsMin,
@@ -146,7 +146,7 @@ export function createIdentity(dependencies: IdentityDependencies): IdentitySour
                 agentVersion: dependencies.agentVersion,
                 claims: { ...dependencies.claims() },
               },
-              undefined as never,
+              new Metadata(),
               options,
               callback,
             ),
@@ -184,7 +184,7 @@ export function createIdentity(dependencies: IdentityDependencies): IdentitySour
               agentVersion: dependencies.agentVersion,
               claims: { ...dependencies.claims() },
             },
-            undefined as never,
+            new Metadata(),
             options,
             callback,
           ),
