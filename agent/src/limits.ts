@@ -143,3 +143,8 @@ export const fightWindowMs = 60_000;
 /** Pause between repairs in a fight; it doubles. */
 export const fightDelayMsMin = 5_000;
 export const fightDelayMsMax = 300_000;
+
+// Local health and metrics.
+export const healthConnectionsMax = 32;
+export const healthRequestMsMax = 5_000;
+export const healthHeaderBytesMax = 8 * 1024;
