@@ -393,13 +393,39 @@ export const optionalReasonSchema = z
 export const releaseQuerySchema = releaseReference.optional();
 
 export const explanationSchema = z
-  .looseObject({
+  .object({
     pipeline: name,
     stage: name,
+    /** The named release, or what the stage would take next. */
     release: commit.optional(),
-    /** In one sentence: what happens, or what it waits for. */
+    /** In a sentence or two: what happens, or what it waits for. */
     summary: z.string(),
     gates: z.array(gateResultSchema),
+    rollout: z
+      .object({
+        id: z.string(),
+        release: commit,
+        kind: z.enum(['promotion', 'rollback', 'forced']),
+        deadlineAt: time,
+        succeeded: count,
+        failed: count,
+        total: count,
+      })
+      .optional(),
+    targets: z.array(
+      z.object({
+        cluster: name,
+        generation: count.optional(),
+        commit: commit.optional(),
+        phase: z.string().optional(),
+        health: healthSchema.optional(),
+        message: z.string().optional(),
+        /** In words: what keeps the target from running what it is assigned. */
+        blocker: z.string().optional(),
+      }),
+    ),
+    /** When time alone may change the answer. */
+    nextChangeAt: time.optional(),
   })
   .openapi('Explanation');
 export type ExplanationDocument = z.infer<typeof explanationSchema>;

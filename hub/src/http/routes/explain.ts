@@ -1,12 +1,17 @@
 import type { PipelineName, StageName } from '@fairlead/shared/ids';
 import { z } from '@hono/zod-openapi';
-import { explain } from '../../domain/promotion/index.ts';
+import { explain, type StageExplanation } from '../../domain/promotion/index.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
-import { gateDocument } from '../documents.ts';
+import { gateDocument, timeText } from '../documents.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { parsedName } from '../names.ts';
 import { found } from '../problems.ts';
-import { explanationSchema, releaseQuerySchema, resourceName } from '../schemas.ts';
+import {
+  type ExplanationDocument,
+  explanationSchema,
+  releaseQuerySchema,
+  resourceName,
+} from '../schemas.ts';
 import { createReleaseResolver } from './release-reference.ts';
 
 export function explainEndpoints(options: HttpApiOptions): Endpoint[] {
@@ -26,11 +31,46 @@ export function explainEndpoints(options: HttpApiOptions): Endpoint[] {
         const stage = parsedName<StageName>(params.stage, 'stage');
         found(readModel.findPipeline(pipeline), 'pipeline', pipeline);
         found(readModel.findStage(pipeline, stage), 'stage', `${pipeline}/${stage}`);
-        const release = query.release && resolveRelease(pipeline, query.release);
+        const named =
+          query.release === undefined ? undefined : resolveRelease(pipeline, query.release);
         const state = await commands.pipelineState(pipeline);
-        const explanation = explain(state, stage, snapshotOf(pipeline, clock.now()), release);
-        return { pipeline, stage, ...explanation, gates: explanation.gates.map(gateDocument) };
+        const explanation = explain(state, stage, snapshotOf(pipeline, clock.now()), named);
+        return explanationDocument(pipeline, found(explanation, 'stage', `${pipeline}/${stage}`));
       },
     }),
   ];
+}
+
+function explanationDocument(pipeline: string, explanation: StageExplanation): ExplanationDocument {
+  const { stage, candidate, summary, gates, rollout, targets, nextChangeAt } = explanation;
+  return {
+    pipeline,
+    stage,
+    ...(candidate === undefined ? {} : { release: candidate.commit }),
+    summary,
+    gates: gates.map(gateDocument),
+    ...(rollout === undefined
+      ? {}
+      : { rollout: { ...rollout, deadlineAt: timeText(rollout.deadlineAt) } }),
+    targets: targets.map(targetDocument),
+    ...(nextChangeAt === undefined ? {} : { nextChangeAt: timeText(nextChangeAt) }),
+  };
+}
+
+function targetDocument({
+  clusterName,
+  assigned,
+  reported,
+  blocker,
+}: StageExplanation['targets'][number]): ExplanationDocument['targets'][number] {
+  return {
+    cluster: clusterName,
+    ...(assigned === undefined
+      ? {}
+      : { generation: assigned.generation, commit: assigned.release }),
+    ...(reported === undefined
+      ? {}
+      : { phase: reported.phase, health: reported.health, message: reported.message }),
+    ...(blocker === undefined ? {} : { blocker }),
+  };
 }

@@ -9,6 +9,7 @@ import { createResourceCheck } from '../resource-check.ts';
 import { type AppliedDocument, appliedSchema, resourceName, resourceSchema } from '../schemas.ts';
 
 const tag = 'resources';
+type Defined = { readonly events: readonly unknown[]; readonly position: number };
 type Outcome = AppliedDocument['resources'][number];
 
 /** Resources as people write them: one by name, or many in one text of which all are taken or none. */
@@ -50,22 +51,29 @@ function createApply(options: HttpApiOptions) {
   const check = createResourceCheck(options);
   let last: Promise<unknown> = Promise.resolve();
 
-  const change = async (resource: Resource, actor: Actor) => {
+  const define = async (resource: Resource, actor: Actor): Promise<Defined> => {
     const { name } = resource.definition;
-    const existed = await isDefined(options, resource);
-    const result =
-      resource.kind === 'Repository'
-        ? await commands.repository(
+    return resource.kind === 'Repository'
+      ? accepted(
+          await commands.repository(
             name,
             { type: 'define-repository', definition: resource.definition },
             actor,
-          )
-        : await commands.pipeline(
+          ),
+        )
+      : accepted(
+          await commands.pipeline(
             name,
             { type: 'define-pipeline', definition: resource.definition },
             actor,
-          );
-    const { events, position } = accepted(result);
+          ),
+        );
+  };
+
+  const change = async (resource: Resource, actor: Actor) => {
+    const { name } = resource.definition;
+    const existed = await isDefined(options, resource);
+    const { events, position } = await define(resource, actor);
     const outcome: Outcome['outcome'] =
       events.length === 0 ? 'unchanged' : existed ? 'changed' : 'created';
     return { position, resource: { kind: resource.kind, name, outcome } };

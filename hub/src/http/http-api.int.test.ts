@@ -1,0 +1,389 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { streams } from '../domain/events.ts';
+import { requestBodyBytesMax } from '../limits.ts';
+import {
+  append,
+  clusterAdded,
+  clusterConnected,
+  clusterEnrolled,
+  commitId,
+  releasesDiscovered,
+} from '../read-model/testing/index.ts';
+import { type HttpFixture, startHttpFixture } from './testing/server.ts';
+
+let api: HttpFixture;
+beforeAll(async () => {
+  api = await startHttpFixture();
+});
+afterAll(() => api[Symbol.asyncDispose]());
+
+const v1 = '/api/v1';
+const resources = (pipeline: string) => `
+apiVersion: fairlead.dev/v1alpha1
+kind: Repository
+metadata: {name: environments}
+spec: {url: "https://git.example.com/environments.git", branch: main}
+---
+apiVersion: fairlead.dev/v1alpha1
+kind: Pipeline
+metadata: {name: ${pipeline}}
+spec:
+  repository: environments
+  include: ["apps/${pipeline}/**"]
+  stages:
+  - name: staging
+    path: apps/${pipeline}/staging
+    clusters: {matchLabels: {environment: staging}}
+  - name: production
+    after: [staging]
+    path: apps/${pipeline}/production
+    promote: manual
+    clusters: {matchLabels: {environment: production}}
+`;
+
+/** Applies a pipeline of its own for a test, so that tests do not depend on each other. */
+async function applied(pipeline: string, ...releases: number[]): Promise<void> {
+  const answer = await api.call('POST', `${v1}/apply`, resources(pipeline));
+  expect(answer.body).toMatchObject({ resources: expect.anything() });
+  if (releases.length > 0) {
+    await append(api.log, streams.pipeline(pipeline), releasesDiscovered(...releases));
+    await api.readModel.catchUp();
+  }
+}
+
+test.each([
+  ['no token', {}],
+  ['a token of nobody', { authorization: `Bearer fl_${'x'.repeat(43)}` }],
+  ['another scheme', { authorization: 'Basic YTpi' }],
+])('a request with %s is answered 401 as a problem', async (_what, headers) => {
+  const response = await fetch(`${api.url}${v1}/clusters`, { headers: headers as never });
+  expect(response.status).toBe(401);
+  expect(response.headers.get('content-type')).toBe('application/problem+json');
+  expect(response.headers.get('www-authenticate')).toBe('Bearer');
+  expect(await response.json()).toMatchObject({ code: 'unauthenticated', status: 401 });
+});
+
+test.each(['/healthz', '/readyz', '/metrics', `${v1}/openapi.json`, `${v1}/problems`])(
+  '%s needs no token',
+  async (path) => {
+    expect((await fetch(api.url + path)).status).toBe(200);
+  },
+);
+
+test('AUD-03: a viewer reads but changes nothing, and the try is on record', async () => {
+  const asViewer = { authorization: `Bearer ${api.viewerToken}` };
+  expect((await api.call('GET', `${v1}/clusters`, undefined, asViewer)).status).toBe(200);
+  const refused = await api.call('POST', `${v1}/clusters`, { name: 'mine' }, asViewer);
+  expect(refused).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+  await api.readModel.catchUp();
+  const { body } = await api.call('GET', `${v1}/audit?type=CommandRefused&limit=1`);
+  expect(body.items).toMatchObject([
+    { actor: { kind: 'person', name: 'dashboard' }, event: { code: 'forbidden' } },
+  ]);
+  expect(api.readModel.findCluster('mine')).toBeUndefined();
+});
+
+test('a revoked token is nobody from then on', async () => {
+  const { body } = await api.call('POST', `${v1}/tokens`, { name: 'short-lived', role: 'viewer' });
+  const headers = { authorization: `Bearer ${body.token}` };
+  await api.readModel.waitFor(body.position, 5_000);
+  expect((await api.call('GET', `${v1}/status`, undefined, headers)).status).toBe(200);
+  const revoked = await api.call('DELETE', `${v1}/tokens/${body.id}`);
+  await api.readModel.waitFor(revoked.body.position, 5_000);
+  expect((await api.call('GET', `${v1}/status`, undefined, headers)).status).toBe(401);
+});
+
+test('S3: adding a cluster shows the join token once and keeps only its hash', async () => {
+  const added = await api.call('POST', `${v1}/clusters`, {
+    name: 'eu-1',
+    labels: { environment: 'staging' },
+  });
+  expect(added.status).toBe(201);
+  const { joinToken, installManifest, cluster } = added.body;
+  expect(cluster).toMatchObject({ name: 'eu-1', status: 'pending', project: 'default' });
+  expect(installManifest).toContain(joinToken);
+  const audit = await api.call('GET', `${v1}/audit?cluster=eu-1`);
+  expect(audit.body.items.map(({ type }: { type: string }) => type)).toEqual([
+    'JoinTokenIssued',
+    'ClusterAdded',
+  ]);
+  expect(JSON.stringify(audit.body)).not.toContain(joinToken);
+
+  const again = await api.call('POST', `${v1}/clusters`, { name: 'eu-1' });
+  expect(again).toMatchObject({ status: 409, body: { code: 'already_exists' } });
+  const another = await api.call('POST', `${v1}/clusters/eu-1:issue-join-token`);
+  expect(another.body.joinToken).not.toBe(joinToken);
+});
+
+test('labels are replaced, and clusters are found by them', async () => {
+  await api.call('POST', `${v1}/clusters`, { name: 'us-1', labels: { region: 'us' } });
+  const labels = { region: 'us', 'example.com/tier': 'gold' };
+  const changed = await api.call('PATCH', `${v1}/clusters/us-1`, { labels });
+  expect(changed.body).toEqual({
+    position: expect.any(Number),
+    events: ['ClusterLabelsChanged'],
+  });
+  const path = `${v1}/clusters?label=example.com/tier=gold&atPosition=${changed.body.position}`;
+  const { body } = await api.call('GET', path);
+  expect(body.items.map(({ name }: { name: string }) => name)).toEqual(['us-1']);
+});
+
+test('F02: removing a cluster needs its name typed again', async () => {
+  await api.call('POST', `${v1}/clusters`, { name: 'old-1' });
+  const refused = await api.call('DELETE', `${v1}/clusters/old-1`);
+  expect(refused).toMatchObject({
+    status: 400,
+    body: { code: 'request_invalid', faults: [{ path: 'confirm' }] },
+  });
+  const removed = await api.call('DELETE', `${v1}/clusters/old-1?confirm=old-1`);
+  expect(removed.body.events).toEqual(['ClusterRemoved']);
+  const path = `${v1}/clusters/old-1?atPosition=${removed.body.position}`;
+  expect(await api.call('GET', path)).toMatchObject({ status: 404, body: { code: 'not_found' } });
+});
+
+test('every fault of a request is named at once, with its place', async () => {
+  const { status, body } = await api.call('POST', `${v1}/clusters`, {
+    name: 'Not A Name',
+    labels: { region: 'no spaces here' },
+    colour: 'blue',
+  });
+  expect(status).toBe(400);
+  expect(body).toMatchObject({ code: 'request_invalid', remedy: expect.any(String) });
+  expect(body.faults.map(({ path }: { path: string }) => path).sort()).toEqual([
+    '',
+    'labels.region',
+    'name',
+  ]);
+});
+
+test('a problem carries the request id that the answer has as a header', async () => {
+  const given = await api.call('GET', `${v1}/nothing`, undefined, { 'x-request-id': 'abc-1' });
+  expect(given.status).toBe(404);
+  expect(given.body.requestId).toBe('abc-1');
+  expect(given.headers.get('x-request-id')).toBe('abc-1');
+  const made = await api.call('GET', `${v1}/nothing`, undefined, { 'x-request-id': 'a b' });
+  expect(made.body.requestId).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test('a body over the limit is refused, with and without a length header', async () => {
+  const large = 'x'.repeat(requestBodyBytesMax + 1);
+  const answer = await api.call('POST', `${v1}/apply`, large);
+  expect(answer).toMatchObject({ status: 413, body: { code: 'payload_too_large' } });
+  const response = await fetch(`${api.url}${v1}/apply`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${api.adminToken}` },
+    body: new Blob([large]).stream(),
+    duplex: 'half',
+  } as RequestInit);
+  expect(response.status).toBe(413);
+});
+
+test('apply says of each resource whether it was created, changed or unchanged', async () => {
+  const first = await api.call('POST', `${v1}/apply`, resources('catalogue'));
+  expect(first.body.resources).toContainEqual({
+    kind: 'Pipeline',
+    name: 'catalogue',
+    outcome: 'created',
+  });
+  const second = await api.call('POST', `${v1}/apply`, resources('catalogue'));
+  expect(second.body.resources.map(({ outcome }: { outcome: string }) => outcome)).toEqual([
+    'unchanged',
+    'unchanged',
+  ]);
+  const text = resources('catalogue').replace('promote: manual', 'promote: automatic');
+  const third = await api.call('POST', `${v1}/apply`, text);
+  expect(third.body.resources).toContainEqual({
+    kind: 'Pipeline',
+    name: 'catalogue',
+    outcome: 'changed',
+  });
+  const shown = await api.call(
+    'GET',
+    `${v1}/pipelines/catalogue?atPosition=${third.body.position}`,
+  );
+  expect(shown.body).toMatchObject({ revision: 2, repository: 'environments' });
+});
+
+test('apply changes nothing where one document of many is faulty, and names all faults', async () => {
+  const before = await api.log.headPosition();
+  const faulty = `${resources('payments')}
+---
+apiVersion: fairlead.dev/v1alpha1
+kind: Pipeline
+metadata: {name: broken}
+spec:
+  repository: nowhere
+  colour: blue
+  stages:
+  - {name: a, after: [b], path: p, clusters: {matchLabels: {x: y}}}
+`;
+  const { status, body } = await api.call('POST', `${v1}/apply`, faulty);
+  expect(status).toBe(422);
+  expect(body).toMatchObject({ code: 'document_invalid', title: expect.any(String) });
+  expect(body.faults.length).toBeGreaterThanOrEqual(2);
+  expect(await api.log.headPosition()).toBe(before);
+  expect(api.readModel.findPipeline('payments')).toBeUndefined();
+});
+
+test('apply checks documents against each other: a missing repository and a path claimed twice', async () => {
+  const lonely = resources('lonely').replaceAll('environments', 'nowhere').split('---')[1] ?? '';
+  const missing = await api.call('POST', `${v1}/apply`, lonely);
+  expect(missing.body.faults).toMatchObject([{ path: 'Pipeline lonely: spec.repository' }]);
+  const twice = `${resources('one')}---${resources('two').split('---')[1]?.replaceAll('apps/two/', 'apps/one/')}`;
+  const claimed = await api.call('POST', `${v1}/apply`, twice);
+  expect(claimed.body.faults.length).toBeGreaterThan(0);
+  expect(claimed.body.faults[0].message).toMatch(/claimed/);
+});
+
+test('one resource is put under its own name only', async () => {
+  const [repository, pipeline] = resources('basket').split('---');
+  await api.call('PUT', `${v1}/repositories/environments`, repository);
+  const wrong = await api.call('PUT', `${v1}/pipelines/other`, pipeline);
+  expect(wrong).toMatchObject({ status: 422, body: { code: 'document_invalid' } });
+  const right = await api.call('PUT', `${v1}/pipelines/basket`, pipeline);
+  expect(right.body.resources).toMatchObject([{ name: 'basket', outcome: 'created' }]);
+});
+
+test('AUD-03: a repository that a pipeline uses is not removed, and the refusal is on record', async () => {
+  await applied('wishlist');
+  const refused = await api.call('DELETE', `${v1}/repositories/environments`);
+  expect(refused).toMatchObject({
+    status: 409,
+    body: { code: 'command_refused', rule: 'repository_in_use' },
+  });
+  expect(refused.body.detail).toContain('wishlist');
+  await api.readModel.catchUp();
+  const { body } = await api.call('GET', `${v1}/audit?type=CommandRefused&limit=1`);
+  expect(body.items[0].event.code).toBe('repository_in_use');
+});
+
+test('a stage is held and resumed, and says by whom it is held', async () => {
+  await applied('search', 1);
+  const path = `${v1}/pipelines/search/stages/production`;
+  const held = await api.call('POST', `${path}:hold`, { reason: 'stocktaking' });
+  expect(held.body.events).toEqual(['StageHeld']);
+  expect(held.headers.get('x-fairlead-position')).toBe(String(held.body.position));
+  const shown = await api.call('GET', path, undefined, {
+    'x-fairlead-min-position': String(held.body.position),
+  });
+  expect(shown.body.held).toMatchObject({ reason: 'stocktaking', automatic: false });
+  const again = await api.call('POST', `${path}:hold`, { reason: 'again' });
+  expect(again).toMatchObject({ status: 409, body: { rule: 'stage_already_held' } });
+  const resumed = await api.call('POST', `${path}:resume`);
+  expect(resumed.body.events).toEqual(['StageResumed']);
+});
+
+test('AUD-03: a promotion that the rules refuse is answered with the rule and recorded', async () => {
+  await applied('orders', 1);
+  const path = `${v1}/pipelines/orders/stages/production`;
+  const refused = await api.call('POST', `${path}:promote`, { release: commitId(1).slice(-40) });
+  expect(refused.status).toBeGreaterThanOrEqual(200);
+  const unknown = await api.call('POST', `${path}:promote`, { release: 'ffffffff' });
+  expect(unknown).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  const nowhere = await api.call('POST', `${v1}/pipelines/orders/stages/moon:promote`, {});
+  expect(nowhere).toMatchObject({ status: 404, body: { rule: 'stage_not_found' } });
+  await api.readModel.catchUp();
+  const { body } = await api.call('GET', `${v1}/audit?pipeline=orders&type=CommandRefused`);
+  expect(body.items[0].event).toMatchObject({ command: 'promote', code: 'stage_not_found' });
+});
+
+test('the beginning of a commit id names a release where it names one only', async () => {
+  await applied('stock', 0x1000, 0x1001, 0x2000);
+  const path = `${v1}/pipelines/stock/stages/staging:promote`;
+  const short = commitId(0x1000).slice(0, 38);
+  const ambiguous = await api.call('POST', path, { release: short });
+  expect(ambiguous).toMatchObject({ status: 400, body: { faults: [{ path: 'release' }] } });
+  const tooShort = await api.call('POST', path, { release: 'abc' });
+  expect(tooShort).toMatchObject({ status: 400, body: { code: 'request_invalid' } });
+});
+
+test('releases come newest first in pages that join to the whole', async () => {
+  await applied('paging', ...Array.from({ length: 12 }, (_, index) => index + 1));
+  const positions: number[] = [];
+  let cursor = '';
+  do {
+    const { body } = await api.call(
+      'GET',
+      `${v1}/pipelines/paging/releases?limit=5${cursor && `&cursor=${cursor}`}`,
+    );
+    positions.push(...body.items.map(({ position }: { position: number }) => position));
+    cursor = body.nextCursor ?? '';
+  } while (cursor !== '');
+  expect(positions).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+});
+
+test.each([
+  ['limit=0', 'limit'],
+  ['limit=501', 'limit'],
+  ['cursor=nonsense', 'cursor'],
+  ['atPosition=soon', 'atPosition'],
+])('the query %s is a fault at %s', async (query, path) => {
+  const { status, body } = await api.call('GET', `${v1}/clusters?${query}`);
+  expect(status).toBe(400);
+  expect(body.faults).toMatchObject([{ path }]);
+});
+
+test('explain says what a release waits for', async () => {
+  await applied('reviews', 1);
+  const { status, body } = await api.call(
+    'GET',
+    `${v1}/pipelines/reviews/stages/production/explain?release=${commitId(1)}`,
+  );
+  expect(status).toBe(200);
+  expect(body).toMatchObject({ pipeline: 'reviews', stage: 'production' });
+  expect(body.summary.length).toBeGreaterThan(0);
+  const gates = body.gates as { gate: string; passed: boolean }[];
+  expect(gates.find(({ gate }) => gate === 'order')?.passed).toBe(false);
+});
+
+test('status shows each cluster and pipeline, and an offline one with its age', async () => {
+  await append(
+    api.log,
+    streams.cluster('far-1'),
+    clusterAdded('far-1'),
+    clusterEnrolled('far-1'),
+    clusterConnected,
+    { type: 'ClusterOffline', lastSeenAt: Date.now() - 90_000 },
+  );
+  await applied('fleet', 3);
+  const { body } = await api.call('GET', `${v1}/status`);
+  const far = body.clusters.items.find(({ name }: { name: string }) => name === 'far-1');
+  expect(far.status).toBe('offline');
+  expect(far.offlineForMs).toBeGreaterThanOrEqual(90_000);
+  const fleet = body.pipelines.items.find(({ name }: { name: string }) => name === 'fleet');
+  expect(fleet).toMatchObject({ newestRelease: commitId(3) });
+  expect(fleet.stages.map(({ name }: { name: string }) => name)).toEqual(['staging', 'production']);
+  expect(body.position).toBe(api.readModel.position());
+});
+
+test('the audit is read forwards from a position, and its chain is verified', async () => {
+  const { body } = await api.call('GET', `${v1}/audit?after=0&limit=500`);
+  const positions = body.items.map(({ position }: { position: number }) => position);
+  expect(positions).toEqual(positions.map((_: number, index: number) => index + 1));
+  expect(body.items[0]).toMatchObject({ hash: expect.stringMatching(/^[0-9a-f]{64}$/) });
+  const verified = await api.call('GET', `${v1}/audit/verify`);
+  expect(verified.body).toMatchObject({ valid: true, position: await api.log.headPosition() });
+});
+
+test('a webhook needs no token: its signature over the raw body decides', async () => {
+  const post = (signature: string) =>
+    fetch(`${api.url}${v1}/webhooks/environments`, {
+      method: 'POST',
+      headers: { 'x-signature': signature },
+      body: '{ "raw" :1}',
+    });
+  expect((await post('environments:11')).status).toBe(202);
+  const refused = await post('wrong');
+  expect(refused.status).toBe(401);
+  expect(await refused.json()).toMatchObject({ rule: 'signature_wrong' });
+});
+
+test('R13: what a command answered is shown by a read at its position, each time', async () => {
+  await api.call('POST', `${v1}/clusters`, { name: 'busy-1' });
+  for (let round = 0; round < 100; round++) {
+    const labels = { round: String(round) };
+    const { body } = await api.call('PATCH', `${v1}/clusters/busy-1`, { labels });
+    const shown = await api.call('GET', `${v1}/clusters/busy-1?atPosition=${body.position}`);
+    expect(shown.body.labels).toEqual(labels);
+  }
+});
