@@ -148,3 +148,9 @@ export const fightDelayMsMax = 300_000;
 export const healthConnectionsMax = 32;
 export const healthRequestMsMax = 5_000;
 export const healthHeaderBytesMax = 8 * 1024;
+
+// The program.
+/** Pause between tries to read the cluster's identity at the start. */
+export const clusterUidRetryMs = 2_000;
+/** Unused trees are looked for this often. */
+export const garbageIntervalMs = 3_600_000;

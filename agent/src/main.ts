@@ -1,0 +1,166 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConfigError } from '@fairlead/shared/config';
+import { createLogger, type Logger } from '@fairlead/shared/log';
+import { systemClock, systemRandom } from '@fairlead/shared/time';
+import { type Cluster, createKubernetesCluster } from './cluster/index.ts';
+import { type AgentConfig, readAgentConfig } from './config/index.ts';
+import {
+  createHubLink,
+  createIdentity,
+  createLoadTree,
+  secretIdentityStore,
+} from './hub-link/index.ts';
+import { secretAccess } from './identity-secret.ts';
+import {
+  collectGarbage,
+  createObjectStore,
+  createTreeFolders,
+  openJournal,
+} from './journal/index.ts';
+import { clusterUidRetryMs, garbageIntervalMs } from './limits.ts';
+import { createReconciler } from './reconcile/index.ts';
+import { createRenderer } from './render/index.ts';
+import { createMetrics, startHealthServer } from './telemetry/index.ts';
+
+const agentVersion = '0.1.0';
+
+/** Runs the agent until the signal is aborted; what it was doing is in its journal and goes on at the next start. */
+async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal): Promise<void> {
+  const clock = systemClock;
+  const random = systemRandom;
+  const inData = (name: string) => join(config.dataDirectory, name);
+  mkdirSync(config.dataDirectory, { recursive: true, mode: 0o700 });
+  await using parts = new AsyncDisposableStack();
+
+  const journal = parts.use(openJournal({ file: inData('journal.sqlite'), clock, random }));
+  journal.acceptEpoch(config.acceptedEpoch);
+  const objects = createObjectStore({ directory: inData('objects'), clock, random });
+  const folders = createTreeFolders({ directory: inData('trees'), objects, clock, random });
+  const cluster = createKubernetesCluster({ kubeconfigPath: config.kubeconfig });
+  parts.defer(cluster.close);
+
+  // The health port first: whoever started the agent sees that it lives, whatever it has to wait for.
+  const metrics = createMetrics(
+    {
+      outbox: journal.outboxStatus,
+      units: () => journal.loadAssignments().length,
+      link: () => {
+        const status = link?.status();
+        return {
+          watchOpen: status?.watch.state === 'open',
+          busOpen: status?.bus.state === 'open',
+          certificateExpiresAtMs: status?.identity.expiresAtMs ?? 0,
+        };
+      },
+    },
+    agentVersion,
+  );
+  let link: ReturnType<typeof createHubLink> | undefined;
+  if (config.healthPort !== 0) {
+    parts.use(
+      await startHealthServer({
+        host: config.healthHost,
+        port: config.healthPort,
+        healthy: () => [],
+        ready: () =>
+          link?.status().identity.state === 'valid' ? [] : ['the agent has not joined its hub yet'],
+        metrics,
+      }),
+    );
+  }
+
+  const identity = createIdentity({
+    store: secretIdentityStore(secretAccess(cluster, config.namespace)),
+    enrolAddress: config.enrolAddress,
+    caKeyHash: config.caKeyHash,
+    joinToken: config.joinToken,
+    clusterName: config.clusterName,
+    clusterUid: await clusterUid(cluster, logger, signal),
+    agentVersion,
+    claims: () => ({ namespace: config.namespace }),
+    clock,
+    random,
+    logger,
+  });
+  const acceptJoinedEpoch = () => journal.acceptEpoch(identity.current()?.joinedEpoch ?? 0);
+  parts.defer(identity.onChange(acceptJoinedEpoch));
+
+  link = createHubLink({
+    identity,
+    journal,
+    objects,
+    agentVersion,
+    clock,
+    random,
+    logger,
+    signal,
+    onAssignment: (assignment) => {
+      acceptJoinedEpoch();
+      reconciler.offer(assignment);
+    },
+  });
+  const renderer = createRenderer({
+    kustomize: config.kustomize,
+    helm: config.helm,
+    cacheDirectory: inData('render'),
+  });
+  const reconciler = createReconciler({
+    cluster,
+    loadTree: createLoadTree(link.fetchTree, folders, journal),
+    render: renderer.render,
+    journal,
+    clock,
+    random,
+    onReport: journal.putReport,
+    onAudit: (entry) => journal.appendAudit([entry]),
+    agentNamespace: config.namespace,
+    signal,
+    logger,
+  });
+  // Units of the journal are taken up before the hub is asked, so that a cluster is kept even when no hub answers.
+  await reconciler.start();
+  logger.info({ units: reconciler.assignments().length }, 'ready');
+
+  const garbage = (async () => {
+    while (!signal.aborted) {
+      await sleep(garbageIntervalMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      await collectGarbage({ journal, objects, folders, clock }).catch((error) =>
+        logger.warn({ err: error }, 'unused trees were not removed'),
+      );
+    }
+  })();
+  await link.run();
+  logger.info('stopping');
+  await Promise.all([reconciler.drained(), garbage]);
+}
+
+/** The kube-system namespace lives as long as its cluster: its UID tells a rebuilt cluster from the old one. */
+async function clusterUid(cluster: Cluster, logger: Logger, signal: AbortSignal): Promise<string> {
+  const address = { apiVersion: 'v1', kind: 'Namespace', namespace: '', name: 'kube-system' };
+  for (;;) {
+    try {
+      const uid = (await cluster.get(address, signal))?.metadata.uid;
+      if (uid) return uid;
+    } catch (error) {
+      signal.throwIfAborted();
+      logger.warn({ err: error }, 'the cluster cannot be read yet');
+    }
+    await sleep(clusterUidRetryMs, undefined, { signal });
+  }
+}
+
+const stop = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
+try {
+  const config = readAgentConfig(process.env, (path) => readFileSync(path, 'utf8'));
+  await runAgent(config, createLogger('agent', config.logLevel), stop.signal);
+} catch (error) {
+  if (!stop.signal.aborted) {
+    const isExpected = error instanceof ConfigError;
+    process.stderr.write(`${isExpected ? error.message : (error as Error).stack}\n`);
+    process.exitCode = isExpected ? 2 : 1;
+  }
+}
