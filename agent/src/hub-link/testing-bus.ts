@@ -16,7 +16,11 @@ export type TestBus = Awaited<ReturnType<typeof createTestBus>>;
 
 const unlimited = { subs: -1, data: -1, payload: -1 };
 
-export async function createTestBus(directory: string, authority: TestAuthority) {
+export async function createTestBus(
+  directory: string,
+  authority: TestAuthority,
+  hosts: readonly string[] = ['127.0.0.1'],
+) {
   const operator = createOperator();
   const account = createAccount();
   const accountId = account.getPublicKey();
@@ -52,7 +56,7 @@ export async function createTestBus(directory: string, authority: TestAuthority)
   const hub = createUser();
   const hubJwt = await encodeUser('hub', hub, account, { ...unlimited }, {});
   const port = await freePort();
-  const { keyPem, chainPem } = await authority.server(['127.0.0.1']);
+  const { keyPem, chainPem } = await authority.server(hosts);
   const file = (name: string): string => join(directory, name);
   await mkdir(directory, { recursive: true });
   await writeFile(file('key.pem'), keyPem);
