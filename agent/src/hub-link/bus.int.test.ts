@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemRandom } from '@fairlead/shared/time';
@@ -78,10 +78,12 @@ describe('the connection to the bus', () => {
     await bus.kill();
     const killedAtMs = Date.now();
     const arrivals: number[] = [];
+    // It keeps whoever comes waiting for a greeting, so that nobody comes twice.
+    const sockets: Socket[] = [];
     const counter = createServer((socket) => {
       arrivals.push(Date.now() - killedAtMs);
       socket.on('error', () => undefined);
-      socket.destroy();
+      sockets.push(socket);
     });
     await new Promise<void>((resolve) => counter.listen(port, '127.0.0.1', resolve));
     await eventually(
@@ -89,6 +91,7 @@ describe('the connection to the bus', () => {
       () => arrivals.length,
       (count) => count >= 30,
     );
+    for (const socket of sockets) socket.destroy();
     counter.close();
     const first = arrivals.slice(0, 30);
     expect(Math.max(...first) - Math.min(...first)).toBeGreaterThan(spreadMs / 3);

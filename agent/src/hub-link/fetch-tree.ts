@@ -21,7 +21,7 @@ import {
   gitTreeBytesMax,
   gitTreeObjectsMax,
 } from '../limits.ts';
-import type { LoadTree, StepFailure } from '../reconcile/ports.ts';
+import type { LoadTree, StepFailure } from '../reconcile/index.ts';
 import { failureOf, openLink } from './channel.ts';
 import type { IdentitySource } from './identity.ts';
 

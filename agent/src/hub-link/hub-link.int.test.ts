@@ -8,7 +8,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { UnitId } from '../domain/link/index.ts';
-import { assignmentOf, auditOf, buildCommit, reportOf } from '../journal/testing.ts';
+import { assignmentOf, auditOf, buildCommit, reportOf } from '../journal/testing/index.ts';
 import { busMessageBytesMax } from '../limits.ts';
 import {
   eventually,

@@ -22,7 +22,7 @@ import {
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
-import type { BuiltCommit } from '../journal/testing.ts';
+import type { BuiltCommit } from '../journal/testing/index.ts';
 import type { TestAuthority } from './testing-authority.ts';
 import type { TestBus } from './testing-bus.ts';
 

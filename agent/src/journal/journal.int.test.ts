@@ -8,7 +8,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { UnitId } from '../domain/link/index.ts';
 import { type Journal, JournalError, openJournal } from './index.ts';
-import { assignmentOf, auditOf, reportOf } from './testing.ts';
+import { assignmentOf, auditOf, reportOf } from './testing/index.ts';
 
 let folder: string;
 let open_: Journal[];
@@ -254,9 +254,10 @@ describe('a killed agent', () => {
     for (let kill = 0; kill < 5; kill++) {
       const child = spawn(
         process.execPath,
-        [join(import.meta.dirname, 'testing-writer.ts'), file, String(confirmed)],
-        { stdio: ['ignore', 'pipe', 'inherit'] },
+        [join(import.meta.dirname, 'testing/append-until-killed.ts')],
+        { stdio: ['pipe', 'pipe', 'inherit'] },
       );
+      child.stdin.end(JSON.stringify({ file, from: confirmed }));
       const wanted = confirmed + 40 + kill * 13;
       let printed = '';
       for await (const chunk of child.stdout) {

@@ -13,7 +13,7 @@ import {
   openJournal,
   type TreeFolders,
 } from './index.ts';
-import { assignmentOf, type BuiltCommit, buildCommit } from './testing.ts';
+import { assignmentOf, type BuiltCommit, buildCommit } from './testing/index.ts';
 
 let folder: string;
 let now: number;

@@ -1,6 +1,6 @@
 import { asc, eq, sql } from 'drizzle-orm';
 import { type Assignment, unitIdOf } from '../domain/link/index.ts';
-import type { Inventory, ReconcileJournal } from '../reconcile/ports.ts';
+import type { Inventory, ReconcileJournal } from '../reconcile/index.ts';
 import {
   JournalDamagedError,
   type JournalDatabase,

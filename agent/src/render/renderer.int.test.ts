@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findTools } from '../../../deploy/tools/index.ts';
 import type { Assignment } from '../domain/link/index.ts';
-import { assignmentOf } from '../journal/testing.ts';
+import { assignmentOf } from '../journal/testing/index.ts';
 import { createRenderer, type Renderer, type RenderLimits } from './index.ts';
 
 let tools: { kustomize: string; helm: string };

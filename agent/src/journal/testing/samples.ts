@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { PipelineName } from '@fairlead/shared/ids';
-import type { Assignment, AuditEntry, UnitId, UnitReport } from '../domain/link/index.ts';
-import { type GitObject, hashGitObject } from './git-object.ts';
+import type { Assignment, AuditEntry, UnitId, UnitReport } from '../../domain/link/index.ts';
+import { type GitObject, hashGitObject } from '../index.ts';
 
 /** Content of a folder for tests: text is a file, `{link}` a symbolic link, any other object a folder. */
 export type Folder = { readonly [name: string]: string | { readonly link: string } | Folder };
