@@ -36,14 +36,21 @@ export const isSettledOn = (state: ActivePipeline, stage: StageName, commit: Com
   return !rollout && lastRollout?.outcome === 'succeeded' && current?.release === commit;
 };
 
+/** The newest release on the branch that succeeded in all stages before, whatever became of it here. */
+export const newestEligible = (
+  state: ActivePipeline,
+  stage: StageDefinition,
+): KnownRelease | undefined =>
+  state.releases.findLast(
+    (release) => !release.orphaned && unsatisfiedStages(state, stage, release.commit).length === 0,
+  );
+
 /**
  * The newest release on the branch that succeeded in all stages before this one, by position and never by date. It only
  * moves a stage forward, unless what the stage runs was dropped from the branch.
  */
 export function newestCandidate(state: ActivePipeline, stage: StageDefinition): Candidate {
-  const newest = state.releases.findLast(
-    (release) => !release.orphaned && unsatisfiedStages(state, stage, release.commit).length === 0,
-  );
+  const newest = newestEligible(state, stage);
   if (newest === undefined) {
     const reason =
       stage.after.length === 0
@@ -103,7 +110,7 @@ export function candidateOf(state: ActivePipeline, stage: StageDefinition): Cand
 }
 
 /**
- * Releases that wait for the stage and are older than the candidate, oldest first. The search ends at the first that
+ * Releases that wait for the stage and are older than the newest one, oldest first. The search ends at the first that
  * has a mark here: what is older was decided on before.
  */
 export function supersededBy(

@@ -1,13 +1,13 @@
 import type { ClusterId } from '@fairlead/shared/ids';
 import type { PipelineDefinition, StageDefinition } from '../pipeline/definition.ts';
 import { resolvePath, treeRoot } from '../rollout/assignment.ts';
-import { isSettledOn, newestCandidate, supersededBy } from './candidate.ts';
+import { isSettledOn, newestEligible, supersededBy } from './candidate.ts';
 import type { ClusterSnapshot, TargetReport } from './commands.ts';
 import type { PipelineEvent, ReportEvidence } from './events.ts';
 import { belongs, clustersOf, evidenceFor, type FleetView, lastSaid } from './fleet-view.ts';
 import { get, values } from './persistent-map.ts';
 import { assign } from './plan-rollout.ts';
-import { type ActivePipeline, short, stageState, type TargetState } from './state.ts';
+import { type ActivePipeline, stageState, type TargetState } from './state.ts';
 
 /** Clusters that left a stage stop being its targets; what runs in them stays. */
 export function withdrawals(
@@ -166,7 +166,7 @@ function stageHealth(
 
 /** Releases that wait for the stage while a newer one may come: they never will. */
 export function supersessions(state: ActivePipeline, stage: StageDefinition): PipelineEvent[] {
-  const { release: by } = newestCandidate(state, stage);
+  const by = newestEligible(state, stage);
   if (by === undefined) return [];
   return supersededBy(state, stage, by).map(({ commit }) => ({
     type: 'ReleaseSuperseded',
@@ -245,6 +245,3 @@ function configurationChanges(state: ActivePipeline, stage: StageDefinition) {
     return rootChanged || !same(target.revision);
   };
 }
-
-export const abortReason = (release: TargetState['release'], by: string): string =>
-  `${short(release)} was aborted: ${by}`;

@@ -1,0 +1,233 @@
+import type {
+  ClusterId,
+  ClusterName,
+  CommitId,
+  PipelineName,
+  ProjectName,
+  RepositoryName,
+  RolloutId,
+  StageName,
+} from '@fairlead/shared/ids';
+import type { PipelineDefinition, StageDefinition } from '../pipeline/definition.ts';
+import type { ClusterSnapshot, PipelineCommand, Snapshot, TargetReport } from './commands.ts';
+import { decidePipeline } from './decide.ts';
+import type { PipelineEvent, Release } from './events.ts';
+import { evolvePipeline } from './evolve.ts';
+import { get } from './persistent-map.ts';
+import { initialPipelineState, type PipelineState, stageState } from './state.ts';
+
+export const minuteMs = 60_000;
+export const staging = 'staging' as StageName;
+export const production = 'production' as StageName;
+
+/** `commit(3)` is c3: the number is its position. */
+export const commit = (number: number, variant = '0'): CommitId =>
+  `c${number}`.padEnd(39, '0').concat(variant) as CommitId;
+
+export const release = (number: number, variant?: string): Release => ({
+  commit: commit(number, variant),
+  position: number,
+  subject: `change ${number}`,
+  authorName: 'Ada',
+  authorEmail: 'ada@example.com',
+  // Later commits carry earlier dates: nothing may depend on them.
+  committedAt: 1_000_000 - number,
+});
+
+type StageChange = Partial<Omit<StageDefinition, 'gates' | 'clusters'>> & {
+  soakMs?: number;
+  matchLabels?: Record<string, string>;
+};
+
+export function stageOf(name: string, change: StageChange = {}): StageDefinition {
+  const { soakMs = 0, matchLabels = { environment: name }, ...rest } = change;
+  return {
+    name: name as StageName,
+    after: [],
+    clusters: { matchLabels },
+    path: `apps/${name}`,
+    promote: 'automatic',
+    gates: { soakMs },
+    rollout: { progressDeadlineMs: 10 * minuteMs },
+    render: { helm: { releaseName: 'app', valuesFiles: [], values: {} } },
+    apply: {
+      namespace: 'default',
+      createNamespace: false,
+      prune: true,
+      drift: 'repair',
+      adopt: 'if-unowned',
+      deletionBudget: { objectsMax: 10, percentMax: 30 },
+    },
+    ...rest,
+  };
+}
+
+export const definitionOf = (...stages: StageDefinition[]): PipelineDefinition => ({
+  name: 'checkout' as PipelineName,
+  project: 'default' as ProjectName,
+  repository: 'environments' as RepositoryName,
+  include: ['apps/**'],
+  exclude: [],
+  stages,
+});
+
+export const twoStages = (change: StageChange = {}): PipelineDefinition =>
+  definitionOf(stageOf('staging'), stageOf('production', { after: [staging], ...change }));
+
+/** A pipeline with its surroundings on a clock that only the test moves. */
+export function createStory(definition: PipelineDefinition = twoStages()) {
+  let state: PipelineState = initialPipelineState;
+  let now = 1_000_000;
+  let rolloutCount = 0;
+  let sequence = 0;
+  const events: PipelineEvent[] = [];
+  const known: Release[] = [];
+  const clusters = new Map<string, ClusterSnapshot>();
+  const reports = new Map<string, TargetReport>();
+
+  const newRolloutIds = () =>
+    Array.from({ length: 8 }, () => `rollout-${++rolloutCount}`.replace('-', '0000') as RolloutId);
+
+  const execute = (command: PipelineCommand): PipelineEvent[] => {
+    const decision = decidePipeline(state, command);
+    if (!decision.ok) throw new Error(`${decision.error.code}: ${decision.error.detail}`);
+    events.push(...decision.value);
+    state = decision.value.reduce(evolvePipeline, state);
+    return decision.value;
+  };
+  const refusalOf = (command: PipelineCommand): string => {
+    const decision = decidePipeline(state, command);
+    return decision.ok ? 'accepted' : decision.error.code;
+  };
+  const snapshot = (): Snapshot => ({
+    at: now,
+    clusters: [...clusters.values()],
+    reports: [...reports.values()],
+  });
+  const advance = () =>
+    execute({ type: 'advance', snapshot: snapshot(), newRolloutIds: newRolloutIds() });
+
+  const report = (stage: StageName, cluster: string, change: Partial<TargetReport> = {}): void => {
+    if (state.status === 'undefined') throw new Error('there is no pipeline');
+    const target = get(stageState(state, stage).targets, cluster as ClusterId);
+    if (target === undefined) throw new Error(`${cluster} is no target of ${stage}`);
+    const { generation, release: assigned } = target;
+    const phase = change.phase ?? 'settled';
+    reports.set(`${stage}/${cluster}`, {
+      stage,
+      cluster: cluster as ClusterId,
+      agentEpoch: 'epoch',
+      sequence: ++sequence,
+      generation,
+      commit: assigned,
+      phase,
+      health: 'healthy',
+      message: '',
+      terminal: phase === 'failed',
+      receivedAt: now,
+      ...change,
+    });
+  };
+
+  const story = {
+    events,
+    get state() {
+      if (state.status !== 'active') throw new Error(`the pipeline is ${state.status}`);
+      return state;
+    },
+    get anyState() {
+      return state;
+    },
+    get now() {
+      return now;
+    },
+    stage: (name: StageName) => stageState(story.state, name),
+    target: (stage: StageName, cluster: string) =>
+      get(stageState(story.state, stage).targets, cluster as ClusterId),
+    outcome: (stage: StageName, of: CommitId) =>
+      get(stageState(story.state, stage).releases, of)?.outcome,
+    types: (name?: StageName) =>
+      events
+        .filter((event) => name === undefined || ('stage' in event && event.stage === name))
+        .map(({ type }) => type),
+    eventsOf: <Type extends PipelineEvent['type']>(type: Type) =>
+      events.filter((event) => event.type === type) as Extract<PipelineEvent, { type: Type }>[],
+    execute,
+    refusalOf,
+    snapshot,
+    newRolloutIds,
+    advance,
+    report,
+    pass: (durationMs: number) => {
+      now += durationMs;
+      return story;
+    },
+    cluster: (id: string, environment: string, change: Partial<ClusterSnapshot> = {}) => {
+      clusters.set(id, {
+        id: id as ClusterId,
+        name: id as ClusterName,
+        labels: { environment },
+        status: 'connected',
+        ...change,
+      });
+      return story;
+    },
+    removeCluster: (id: string) => {
+      clusters.delete(id);
+      return story;
+    },
+    /** The branch now consists of these releases; new ones are discovered, missing ones were dropped. */
+    branch: (...releases: Release[]) => {
+      known.push(...releases);
+      const onBranch = releases.map((one) => one.commit);
+      const head = onBranch.at(-1) ?? commit(0);
+      execute({ type: 'record-branch', head, releases, onBranch });
+      return story;
+    },
+    push: (...numbers: number[]) => {
+      const releases = numbers.map((number) => release(number));
+      known.push(...releases);
+      const onBranch = known.map((one) => one.commit);
+      execute({ type: 'record-branch', head: commit(numbers.at(-1) ?? 0), releases, onBranch });
+      return story;
+    },
+    /** Every target of the stage says that it is settled and healthy. */
+    settle: (stage: StageName, change: Partial<TargetReport> = {}) => {
+      for (const bucket of stageState(story.state, stage).targets.buckets) {
+        for (const cluster of bucket?.keys() ?? []) report(stage, cluster, change);
+      }
+      story.advance();
+      return story;
+    },
+    /** Advances, lets the stage settle, and advances again. */
+    rollOut: (stage: StageName) => {
+      story.advance();
+      return story.settle(stage);
+    },
+    promote: (stage: StageName, of?: CommitId, force = false): PipelineCommand => ({
+      type: 'promote',
+      stage,
+      force,
+      at: now,
+      ...(of ? { release: of } : {}),
+    }),
+    rollback: (stage: StageName, to?: CommitId): PipelineCommand => ({
+      type: 'rollback',
+      stage,
+      reason: 'errors',
+      snapshot: snapshot(),
+      newRolloutId: newRolloutIds()[0] as RolloutId,
+      ...(to ? { release: to } : {}),
+    }),
+  };
+  execute({ type: 'define-pipeline', definition });
+  return story;
+}
+
+export type Story = ReturnType<typeof createStory>;
+
+/** One cluster a stage, everything healthy with c1. */
+export function settledStory(definition?: PipelineDefinition): Story {
+  const story = createStory(definition).cluster('stg', 'staging').cluster('prd', 'production');
+  return story.push(1).rollOut(staging).rollOut(production);
+}
