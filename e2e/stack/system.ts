@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
 import { type Agent, installAgent, startAgent } from './agent.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { type GitServer, startGitServer } from './git-server.ts';
@@ -124,10 +125,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     applyResources: async (yaml) => {
       const resources = yaml.replaceAll('${REPOSITORY_URL}', repository.url);
       await hub.cli(['apply', '-f', '-'], resources);
-      for (const [, name = ''] of resources.matchAll(
-        /kind: Repository\nmetadata: \{name: ([\w-]+)/g,
-      )) {
-        git.webhook('environments', `${hub.url}/api/v1/webhooks/${name}`, webhookSecret);
+      for (const document of parseAllDocuments(resources)) {
+        const { kind, metadata } = document.toJS() ?? {};
+        if (kind !== 'Repository') continue;
+        git.webhook('environments', `${hub.url}/api/v1/webhooks/${metadata.name}`, webhookSecret);
       }
     },
     push: async (message) => {
