@@ -194,3 +194,5 @@ export const versionCharactersMax = 64;
 
 /** A read model that is further behind than this makes the hub not ready. */
 export const readModelLagMsMax = 5_000;
+/** Commands of this hub that wait for their turn on one stream. */
+export const commandsWaitingMax = 1_000;

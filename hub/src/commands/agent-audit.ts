@@ -5,6 +5,7 @@ import type { Actor, DecisionLog, VersionConflict } from '../decision-log/index.
 import { type AgentAuditEvent, streams } from '../domain/events.ts';
 import { agentAuditBatchMax, agentAuditStreamsMax, decisionRetriesMax } from '../limits.ts';
 import { createAuditWatermarks, raised } from './audit-watermarks.ts';
+import { createStreamTurns } from './turns.ts';
 
 export type AuditedEvent = Omit<
   Extract<AgentAuditEvent, { type: 'AgentAudited' }>,
@@ -21,6 +22,7 @@ export type AuditWatermark = { readonly agentEpoch: string; readonly sequence: n
 export function createAgentAuditAppender(deps: { log: DecisionLog; clock: Clock }) {
   const { log, clock } = deps;
   const watermarks = createAuditWatermarks(log, agentAuditStreamsMax);
+  const inTurn = createStreamTurns();
 
   const appendBatch = async (
     cluster: ClusterId,
@@ -61,7 +63,9 @@ export function createAgentAuditAppender(deps: { log: DecisionLog; clock: Clock 
     // An empty call asks for the watermark.
     for (let start = 0; start === 0 || start < inOrder.length; start += agentAuditBatchMax) {
       const batch = inOrder.slice(start, start + agentAuditBatchMax);
-      const appended = await appendBatch(cluster, agentEpoch, batch, actor);
+      const appended = await inTurn(streams.agentAudit(cluster), () =>
+        appendBatch(cluster, agentEpoch, batch, actor),
+      );
       if (!appended.ok) return err(appended.error);
       sequence = appended.value;
     }

@@ -4,6 +4,7 @@ import type { Actor, DecisionLog, RecordedEvent, VersionConflict } from '../deci
 import type { DomainEvent } from '../domain/events.ts';
 import { decisionRetriesMax, foldedStreamsMax } from '../limits.ts';
 import { createFoldedStreams, type Folded } from './folded-streams.ts';
+import { createStreamTurns } from './turns.ts';
 
 export type Executed<State, Event extends DomainEvent = DomainEvent> = {
   /** What was decided now; empty when nothing had to change. */
@@ -41,6 +42,8 @@ export function createExecutor<State, Command, Event extends DomainEvent, Reject
     evolve,
   });
 
+  const inTurn = createStreamTurns();
+
   const execute = async (
     stream: string,
     command: Command,
@@ -73,7 +76,11 @@ export function createExecutor<State, Command, Event extends DomainEvent, Reject
     }
   };
   const read = async (stream: string): Promise<State> => (await streams.fold(stream)).state;
-  return { execute, read };
+  return {
+    execute: (stream: string, command: Command, actor: Actor) =>
+      inTurn(stream, () => execute(stream, command, actor)),
+    read,
+  };
 }
 
 const pick = <State>({ state, position }: Folded<State>) => ({ state, position });

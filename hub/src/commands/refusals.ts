@@ -8,6 +8,7 @@ import {
   refusalDetailCharactersMax,
   refusalsRecordedMax,
 } from '../limits.ts';
+import { createStreamTurns } from './turns.ts';
 
 export type Refusal = Omit<RefusalEvent, 'type'>;
 
@@ -18,6 +19,7 @@ export type Refusal = Omit<RefusalEvent, 'type'>;
 export function createRefusalRecorder(deps: { log: DecisionLog; clock: Clock; logger?: Logger }) {
   const { log, clock, logger } = deps;
   const recordedAt = new Map<string, Instant>();
+  const inTurn = createStreamTurns();
 
   const isNew = (key: string): boolean => {
     const now = clock.now();
@@ -35,22 +37,28 @@ export function createRefusalRecorder(deps: { log: DecisionLog; clock: Clock; lo
     return true;
   };
 
-  return async (refusal: Refusal, actor: Actor): Promise<void> => {
-    const { command, subject, code } = refusal;
-    const key = JSON.stringify([actor.kind, actor.name, subject, command, code]);
-    if (!isNew(key)) return;
-    const detail = refusal.detail.slice(0, refusalDetailCharactersMax);
+  const append = async (event: RefusalEvent, actor: Actor): Promise<boolean> => {
     for (let attempt = 0; attempt <= decisionRetriesMax; attempt++) {
       const last = await log.lastOfStream(streams.refusals);
       const appended = await log.append({
         stream: streams.refusals,
         expectedVersion: last?.version ?? 0,
-        events: [{ type: 'CommandRefused', command, subject, code, detail }],
+        events: [event],
         actor,
         at: clock.now(),
       });
-      if (appended.ok) return;
+      if (appended.ok) return true;
     }
+    return false;
+  };
+
+  return async (refusal: Refusal, actor: Actor): Promise<void> => {
+    const { command, subject, code } = refusal;
+    const key = JSON.stringify([actor.kind, actor.name, subject, command, code]);
+    if (!isNew(key)) return;
+    const detail = refusal.detail.slice(0, refusalDetailCharactersMax);
+    const event: RefusalEvent = { type: 'CommandRefused', command, subject, code, detail };
+    if (await inTurn(streams.refusals, () => append(event, actor))) return;
     recordedAt.delete(key);
     logger?.warn({ subject, command, code }, 'a refusal could not be recorded');
   };

@@ -10,6 +10,9 @@ import { type ActivePipeline, stageState } from './state.ts';
 
 type EventOf<Type extends PipelineEvent['type']> = Extract<PipelineEvent, { type: Type }>;
 
+/** The plan of a rollout names every target, and has to fit into one event of the log. */
+const stageTargetsMax = 2_000;
+
 /** The stage's targets now, or in words why a rollout could not start. */
 export function plannedTargets(
   stage: StageDefinition,
@@ -22,6 +25,10 @@ export function plannedTargets(
       clusters,
       fault: `Awaiting clusters: none that is enrolled has ${labels.join(', ')}.`,
     };
+  }
+  if (clusters.length > stageTargetsMax) {
+    const fault = `${clusters.length} clusters match, a stage takes ${stageTargetsMax}: split it.`;
+    return { clusters, fault };
   }
   const faults = pathFaults(stage, clusters);
   return faults.length === 0

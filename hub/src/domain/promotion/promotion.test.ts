@@ -88,6 +88,35 @@ describe('the way of a release', () => {
   });
 });
 
+describe('large fleets', () => {
+  const fleetOf = (count: number) => {
+    const story = createStory().push(1);
+    for (let index = 0; index < count; index++) {
+      const id = `cluster-${index}-`.padEnd(26, '0');
+      story.cluster(id, 'staging', { name: id.padEnd(63, 'x') as never });
+    }
+    return story;
+  };
+
+  test('2,000 targets are assigned in appends of at most 1,000 events of at most 256 KiB', () => {
+    const story = fleetOf(2_000);
+    for (let events = story.advance(); events.length > 0; events = story.advance()) {
+      expect(events.length).toBeLessThanOrEqual(1_000);
+      for (const event of events) {
+        expect(JSON.stringify(event).length).toBeLessThanOrEqual(256 * 1024);
+      }
+    }
+    expect(story.stage(staging).targets.size).toBe(2_000);
+    story.settle(staging);
+    while (story.advance().length > 0);
+    expect(story.eventsOf('RolloutSucceeded')[0]?.targetsSucceeded).toBe(2_000);
+  });
+
+  test('more than a stage takes is no rollout', () => {
+    expect(fleetOf(2_001).advance()).toEqual([]);
+  });
+});
+
 describe('order of releases', () => {
   test('SRC-01: discovered as c3, c1, c2, the candidate is c3 and stays c3', () => {
     const story = createStory().cluster('stg', 'staging').push(3).rollOut(staging);
