@@ -113,6 +113,8 @@ export const watchLineBytesMax = 8 * 1024 * 1024;
 export const unitsInParallelMax = 16;
 /** Requests of one unit at once, so that a large unit leaves room for others. */
 export const unitRequestsInFlightMax = 12;
+/** Pause between two looks for a kind that the unit has just defined. */
+export const kindLookMs = 250;
 /** Pause after a failed try; it doubles, with jitter. */
 export const unitRetryMsMin = 1_000;
 export const unitRetryMsMax = 120_000;

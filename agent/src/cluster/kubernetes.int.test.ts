@@ -5,6 +5,7 @@ import {
   temporaryDirectory,
 } from '../../../e2e/stack/index.ts';
 import { type Cluster, ClusterError, createKubernetesCluster, type WatchEvent } from './index.ts';
+import { describePort } from './port.case.ts';
 
 const label = 'fairlead.dev/test';
 const stack = new AsyncDisposableStack();
@@ -18,6 +19,19 @@ beforeAll(async () => {
   stack.defer(() => cluster.close());
 });
 afterAll(() => stack.disposeAsync());
+
+describePort('Kubernetes', () => ({
+  cluster,
+  interfere: async (object, manager) => {
+    await controlPlane.kubectl(
+      ['apply', '--server-side', '--force-conflicts', `--field-manager=${manager}`, '-f', '-'],
+      JSON.stringify(object),
+    );
+  },
+  drop: async ({ name, namespace }) => {
+    await controlPlane.kubectl(['delete', 'configmap', name, '-n', namespace, '--wait=false']);
+  },
+}));
 
 const settings = (name: string, value: string) => ({
   apiVersion: 'v1',

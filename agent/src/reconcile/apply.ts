@@ -1,5 +1,5 @@
 import { type KubernetesObject, objectKey, objectKeyText } from '@fairlead/shared/manifest';
-import { auditObjectsMax, unitRequestsInFlightMax } from '../limits.ts';
+import { auditObjectsMax, kindLookMs, unitRequestsInFlightMax } from '../limits.ts';
 import type { Context } from './context.ts';
 import { noticeDrift } from './drift.ts';
 import { asUnitError, type UnitError } from './failure.ts';
@@ -19,6 +19,12 @@ export async function applySteps(context: Context, unit: Unit, target: Target): 
       context.setPhase(unit, 'waiting', `waits for ${describeKeys(context.live, waitsFor)}`);
       return false;
     }
+    const unserved = await firstUnserved(context, unit, step.objects);
+    if (unserved) {
+      context.setPhase(unit, 'waiting', `waits for the API server to serve ${unserved}`);
+      context.wakeAt(unit, context.clock.now() + kindLookMs);
+      return false;
+    }
     if (!step.objects.every((object) => isUnchanged(context, target, object))) {
       context.setPhase(unit, 'applying');
     }
@@ -29,6 +35,20 @@ export async function applySteps(context: Context, unit: Unit, target: Target): 
   target.steps = [];
   auditApplied(context, unit, target);
   return true;
+}
+
+/** A definition that is established a moment ago may take another one to be served. */
+async function firstUnserved(
+  { cluster }: Context,
+  unit: Unit,
+  objects: readonly KubernetesObject[],
+): Promise<string | undefined> {
+  for (const { apiVersion, kind } of objects) {
+    if (!(await cluster.resourceOf(apiVersion, kind, unit.work.signal))) {
+      return `${apiVersion} ${kind}`;
+    }
+  }
+  return undefined;
 }
 
 async function applyStep(

@@ -88,7 +88,8 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
         after === undefined;
       if (!isNews) continue;
       if (after?.health === 'Healthy') unit.podLooks.delete(text);
-      turns.wake(unit, hasDrifted);
+      // What is begun goes before what is new.
+      turns.wake(unit, hasDrifted || unit.target !== undefined);
       outlet.changed(unit, false);
     }
   };
