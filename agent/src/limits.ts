@@ -101,6 +101,8 @@ export const credentialsAgeMsMax = 30_000;
 export const discoveryAgeMsMin = 500;
 /** The server ends a watch after this time; it is taken up where it ended. */
 export const watchDurationSeconds = 600;
+/** Beyond this age a list is made anew when its watch ends. */
+export const listAgeMsMax = 1_800_000;
 /** The server sends a bookmark about each minute. */
 export const watchIdleMsMax = 150_000;
 export const watchBackoffMsMin = 100;
@@ -123,6 +125,9 @@ export const unitReportDelayMs = 200;
 /** The unit's object in the cluster is written at most this often while only its health changes. */
 export const unitStatusIntervalMs = 10_000;
 export const unitMessageCharactersMax = 2_000;
+/** A unit looks at its objects' health at most once in a millisecond for so many of them. */
+export const unitObjectsLookedAtPerMs = 40;
+export const unitLookDelayMsMax = 250;
 /** Keys named in one audit entry. */
 export const auditObjectsMax = 50;
 /** Rendered objects that stay in memory for repairs, as text over all units; others are rendered again. */
@@ -139,6 +144,8 @@ export const pruneStepMsMax = 30_000;
 /** How long a first list of a kind may take before the unit says that it cannot be watched. */
 export const watchFirstListMsMax = 30_000;
 export const driftDifferencesMax = 20;
+/** One value of a difference, as JSON. */
+export const driftValueCharactersMax = 200;
 /** More repairs of one object than this within the window are a fight with another manager. */
 export const fightRepairsMax = 10;
 export const fightWindowMs = 60_000;

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubernetesObject } from '@fairlead/shared/manifest';
 import {
   apiListPageObjects,
+  listAgeMsMax,
   watchBackoffMsMax,
   watchBackoffMsMin,
   watchDurationSeconds,
@@ -39,12 +40,18 @@ export async function followKind(
 ): Promise<void> {
   const { signal } = options;
   let version: string | undefined;
+  let listedAtMs = 0;
   let backoffMs = watchBackoffMsMin;
   while (!signal.aborted) {
     try {
       const resource = await dependencies.resourceOf();
       if (!resource) throw new ClusterError('unknown_kind', `${options.kind} is not served`);
-      version ??= await listAll(dependencies, resource, options, onEvent);
+      // The slow full sweep: whatever a watch may have missed is found by the next list.
+      if (performance.now() - listedAtMs > listAgeMsMax) version = undefined;
+      if (version === undefined) {
+        version = await listAll(dependencies, resource, options, onEvent);
+        listedAtMs = performance.now();
+      }
       backoffMs = watchBackoffMsMin;
       version = await followOnce(dependencies, resource, options, version, onEvent);
     } catch (error) {

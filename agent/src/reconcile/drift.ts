@@ -10,6 +10,7 @@ import {
 } from '../domain/drift/index.ts';
 import {
   driftDifferencesMax,
+  driftValueCharactersMax,
   fightDelayMsMax,
   fightDelayMsMin,
   fightRepairsMax,
@@ -68,12 +69,18 @@ export async function settleDrifts(context: Context, unit: Unit, target: Target)
   if (waiting.length === 0) return;
   for (const [text] of waiting) refuseTaken(context, unit, text);
   const reportOnly = unit.assignment.apply.drift === 'report';
+  const bodyOf = createBodies(context, unit);
   const failures: UnitError[] = [];
   await inParallel(waiting, unitRequestsInFlightMax, async ([text, found]) => {
     const entry = target.entries.get(text);
     if (!entry || unit.work.signal.aborted) return;
     try {
-      await (reportOnly ? reportDrift : repair)(context, unit, target, { text, entry, found });
+      await (reportOnly ? reportDrift : repair)(context, unit, target, {
+        text,
+        entry,
+        found,
+        bodyOf,
+      });
     } catch (error) {
       failures.push(asUnitError(error, shortKey(entry.key)));
     }
@@ -86,6 +93,7 @@ type Found = {
   readonly text: string;
   readonly entry: InventoryEntry;
   readonly found: KubernetesObject | undefined;
+  readonly bodyOf: (text: string) => Promise<KubernetesObject>;
 };
 
 /** Another owner's label on our object is a second claim: it is reported with both names, and not fought over. */
@@ -110,7 +118,7 @@ async function repair(context: Context, unit: Unit, target: Target, drift: Found
     context.wakeAt(unit, clock.now() + waitMs);
     return;
   }
-  const body = await bodyOf(context, unit, text);
+  const body = await drift.bodyOf(text);
   unit.drifts.delete(text);
   unit.inFlight.add(text);
   let applied: KubernetesObject;
@@ -135,16 +143,17 @@ async function repair(context: Context, unit: Unit, target: Target, drift: Found
   noticeDrift(context, unit, text, undefined);
 }
 
-/** The rendered object; objects that the cache let go are rendered again from the tree on disk. */
-async function bodyOf(context: Context, unit: Unit, text: string): Promise<KubernetesObject> {
-  const held = context.rendered.get(unit.id, text);
-  if (held) return held;
-  await renderAgain(context, unit);
-  const again = context.rendered.get(unit.id, text);
-  if (again) return again;
-  throw new UnitError(`${text} is not rendered any more or is too large to be held for a repair`, {
-    terminal: false,
-  });
+/** Rendered objects; those that the cache let go are rendered again from the tree on disk, once for all of a turn. */
+function createBodies(context: Context, unit: Unit): Found['bodyOf'] {
+  let again: ReturnType<typeof renderAgain> | undefined;
+  return async (text) => {
+    const held = context.rendered.get(unit.id, text);
+    if (held) return held;
+    again ??= renderAgain(context, unit);
+    const body = (await again).get(text);
+    if (body !== undefined) return JSON.parse(body);
+    throw new UnitError(`the commit does not render ${text} any more`, { terminal: false });
+  };
 }
 
 async function reportDrift(
@@ -158,15 +167,20 @@ async function reportDrift(
   if (unit.driftsReported.get(text) === seen) return;
   unit.driftsReported.set(text, seen);
   const wasDeleted = seen === 'gone';
-  const diff = wasDeleted || !found ? undefined : await dryDiff(context, unit, text, found);
+  const diff = wasDeleted || !found ? undefined : await dryDiff(context, unit, drift, found);
   context.audit(unit, 'DriftDetected', driftText(drift, diff, wasDeleted), {
     object: entry.key,
     details: detailsOf(diff, wasDeleted),
   });
 }
 
-async function dryDiff(context: Context, unit: Unit, text: string, found: KubernetesObject) {
-  const body = await bodyOf(context, unit, text);
+async function dryDiff(
+  context: Context,
+  unit: Unit,
+  { text, bodyOf }: Found,
+  found: KubernetesObject,
+) {
+  const body = await bodyOf(text);
   const would = await context.cluster.apply(body, {
     force: true,
     dryRun: true,
@@ -193,12 +207,24 @@ const driftText = ({ entry }: Found, diff: Drift | undefined, wasDeleted: boolea
 const repairText = (found: Found, diff: Drift | undefined, wasDeleted: boolean): string =>
   `${driftText(found, diff, wasDeleted)}; restored`;
 
+/** A large value, such as a file in a ConfigMap, is shown by its beginning. */
+function clip(value: unknown): unknown {
+  const text = JSON.stringify(value) ?? '';
+  return text.length <= driftValueCharactersMax
+    ? value
+    : `${text.slice(0, driftValueCharactersMax)}…`;
+}
+
 const detailsOf = (diff: Drift | undefined, wasDeleted: boolean): Record<string, unknown> => ({
   deleted: wasDeleted,
   ...(diff
     ? {
         managers: diff.managers,
-        differences: diff.differences,
+        differences: diff.differences.map(({ path, live, desired }) => ({
+          path,
+          live: clip(live),
+          desired: clip(desired),
+        })),
         differencesTotal: diff.differencesTotal,
       }
     : {}),

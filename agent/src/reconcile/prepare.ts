@@ -109,13 +109,19 @@ export async function restore(context: Context, unit: Unit): Promise<Target | un
 }
 
 /** The unit's objects as text by key, for a repair after the cache let them go. */
-export async function renderAgain(context: Context, unit: Unit): Promise<void> {
+export async function renderAgain(
+  context: Context,
+  unit: Unit,
+): Promise<ReadonlyMap<string, string>> {
   const desired = await desiredObjects(context, unit);
-  const texts = desired.map((object) => {
-    const stamped = stamp(object, unit.owner);
-    return [objectKeyText(objectKey(stamped)), JSON.stringify(stamped)] as const;
-  });
-  context.rendered.put(unit.id, new Map(texts));
+  const texts = new Map(
+    desired.map((object) => {
+      const stamped = stamp(object, unit.owner);
+      return [objectKeyText(objectKey(stamped)), JSON.stringify(stamped)] as const;
+    }),
+  );
+  context.rendered.put(unit.id, texts);
+  return texts;
 }
 
 async function desiredObjects(context: Context, unit: Unit): Promise<KubernetesObject[]> {

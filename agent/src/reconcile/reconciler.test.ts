@@ -480,6 +480,30 @@ describe('drift', () => {
   });
 });
 
+test('F38 F39: a unit of 3,000 objects is applied, and its reports stay small and say what they left out', async () => {
+  const world = createWorld(pendingDeployments);
+  const count = 3_000;
+  world.renders.set(
+    'a',
+    Array.from({ length: count }, (_, index) => deployment(`web-${index}`)),
+  );
+  const agent = await start(world);
+  offer(agent, 1, 'a');
+  await vi.waitFor(
+    () =>
+      expect(agent.report('checkout/staging')).toMatchObject({
+        phase: 'waiting',
+        objectsTotal: count,
+        objectsHealthy: 0,
+        objectsTruncated: count - 50,
+      }),
+    { timeout: 20_000 },
+  );
+  for (const report of agent.reports) {
+    expect(Buffer.byteLength(JSON.stringify(report))).toBeLessThan(64 * 1024);
+  }
+}, 30_000);
+
 describe('restart and crash', () => {
   test('F35: a restart with nothing new writes nothing', async () => {
     const world = createWorld();

@@ -12,7 +12,13 @@ import {
   type UnitReport,
   unitIdOf,
 } from '../domain/link/index.ts';
-import { unitRetryMsMax, unitRetryMsMin, unitsInParallelMax } from '../limits.ts';
+import {
+  unitLookDelayMsMax,
+  unitObjectsLookedAtPerMs,
+  unitRetryMsMax,
+  unitRetryMsMin,
+  unitsInParallelMax,
+} from '../limits.ts';
 import type { AuditMore, Context, ReconcileLogger } from './context.ts';
 import { noticeDrift } from './drift.ts';
 import { asUnitError } from './failure.ts';
@@ -88,8 +94,13 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
         after === undefined;
       if (!isNews) continue;
       if (after?.health === 'Healthy') unit.podLooks.delete(text);
+      const delayMs = Math.min(
+        Math.floor((unit.target?.entries.size ?? 0) / unitObjectsLookedAtPerMs),
+        unitLookDelayMsMax,
+      );
       // What is begun goes before what is new.
-      turns.wake(unit, hasDrifted || unit.target !== undefined);
+      if (hasDrifted || delayMs === 0) turns.wake(unit, hasDrifted || unit.target !== undefined);
+      else turns.wakeAt(unit, clock.now() + delayMs);
       outlet.changed(unit, false);
     }
   };

@@ -52,12 +52,17 @@ function unitHealth(unit: Unit, unhealthy: readonly ObjectReport[], total: numbe
 }
 
 function messageOf(unit: Unit, unhealthy: readonly ObjectReport[]): string {
-  const parts = [unit.message, ...unit.fights.values()];
+  const [worst, ...others] = unhealthy;
+  // The reason of this moment says more than the one that was known when the wait began.
+  const isWaiting = unit.phase === 'waiting' && worst !== undefined;
+  const said = isWaiting
+    ? `waits for ${shortKey(worst.object)}: ${worst.message || worst.health}${others.length > 0 ? `, and for ${others.length} more` : ''}`
+    : unit.message;
+  const parts = [said, ...unit.fights.values()];
   if (unit.driftsReported.size > 0) {
     parts.push(`${unit.driftsReported.size} objects have drifted and are not repaired`);
   }
-  const [worst] = unhealthy;
-  if (unit.message === '' && worst && !beforeApplied.has(unit.phase)) {
+  if (said === '' && worst && !beforeApplied.has(unit.phase)) {
     parts.push(`${shortKey(worst.object)}: ${worst.message || worst.health}`);
   }
   return parts.filter((part) => part !== '').join('; ');

@@ -1,4 +1,4 @@
-import { objectKeyText } from '@fairlead/shared/manifest';
+import { type ObjectKey, objectKeyText } from '@fairlead/shared/manifest';
 import { unreachable } from '@fairlead/shared/result';
 import { ClusterError } from '../cluster/index.ts';
 import { applySteps } from './apply.ts';
@@ -78,9 +78,10 @@ async function finish(context: Context, unit: Unit, target: Target): Promise<voi
 }
 
 function isHealthy(context: Context, unit: Unit, target: Target): boolean {
-  const waitsFor = [...target.entries.values()]
-    .map(({ key }) => key)
-    .filter((key) => !isReady(context.live.get(objectKeyText(key))));
+  const waitsFor: ObjectKey[] = [];
+  for (const [text, { key }] of target.entries) {
+    if (!isReady(context.live.get(text))) waitsFor.push(key);
+  }
   if (waitsFor.length === 0) return true;
   context.setPhase(unit, 'waiting', `waits for ${describeKeys(context.live, waitsFor)}`);
   return false;
