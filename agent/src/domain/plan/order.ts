@@ -10,7 +10,7 @@ import { declaredWave } from './annotations.ts';
  * Phases by kind: what others are defined by, what they read, what runs, and what may stand in the way of others
  * (a webhook that answers late would block the rest of its own unit).
  */
-const phaseNames = ['definitions', 'configuration', 'workloads', 'webhooks'] as const;
+const phaseNames = ['definitions', 'configuration', 'bindings', 'workloads', 'webhooks'] as const;
 export type PhaseName = (typeof phaseNames)[number];
 
 const definitions = ['/Namespace', 'apiextensions.k8s.io/CustomResourceDefinition'];
@@ -28,11 +28,15 @@ const configuration = [
   'networking.k8s.io/NetworkPolicy',
   'node.k8s.io/RuntimeClass',
   'rbac.authorization.k8s.io/ClusterRole',
-  'rbac.authorization.k8s.io/ClusterRoleBinding',
   'rbac.authorization.k8s.io/Role',
-  'rbac.authorization.k8s.io/RoleBinding',
   'scheduling.k8s.io/PriorityClass',
   'storage.k8s.io/StorageClass',
+];
+
+/** Who grants a role without having the right to "bind" is checked against the role's rules, so it must exist by then. */
+const bindings = [
+  'rbac.authorization.k8s.io/ClusterRoleBinding',
+  'rbac.authorization.k8s.io/RoleBinding',
 ];
 
 const webhooks = [
@@ -48,6 +52,7 @@ const webhooks = [
 const phaseOfKind: ReadonlyMap<string, PhaseName> = new Map([
   ...definitions.map((kind) => [kind, 'definitions'] as const),
   ...configuration.map((kind) => [kind, 'configuration'] as const),
+  ...bindings.map((kind) => [kind, 'bindings'] as const),
   ...webhooks.map((kind) => [kind, 'webhooks'] as const),
 ]);
 
