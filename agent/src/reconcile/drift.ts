@@ -44,7 +44,7 @@ export function noticeDrift(
   text: string,
   object: KubernetesObject | undefined,
 ): boolean {
-  const entry = unit.target?.entries.get(text);
+  const entry = (unit.target ?? unit.previous)?.entries.get(text);
   if (!entry || entry.ownedHash === '' || unit.inFlight.has(text)) return false;
   const record = live.get(text);
   const isAsLeft =
@@ -73,7 +73,11 @@ export async function settleDrifts(context: Context, unit: Unit, target: Target)
   const failures: UnitError[] = [];
   await inParallel(waiting, unitRequestsInFlightMax, async ([text, found]) => {
     const entry = target.entries.get(text);
-    if (!entry || unit.work.signal.aborted) return;
+    if (unit.work.signal.aborted) return;
+    if (!entry) {
+      unit.drifts.delete(text);
+      return;
+    }
     try {
       await (reportOnly ? reportDrift : repair)(context, unit, target, {
         text,
@@ -102,6 +106,7 @@ function refuseTaken(context: Context, unit: Unit, text: string): void {
   if (!record || record.partOf === unit.owner.applySetId) return;
   unit.drifts.delete(text);
   unit.target = undefined;
+  unit.previous = undefined;
   throw new UnitError(
     `${shortKey(record.key)} of unit ${unit.id} was taken by ${ownerName(record, unit)}`,
     { terminal: true, audit: 'OwnershipRefused', object: record.key },

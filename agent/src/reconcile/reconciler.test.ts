@@ -407,6 +407,18 @@ describe('drift', () => {
     expect(names(world)).toContain('ConfigMap/one');
   });
 
+  test('promise 8: while a newer commit does not render, drift of what runs is still restored', async () => {
+    const world = createWorld();
+    const agent = await settled(world);
+    world.renders.set('b', { message: 'template: unexpected end', terminal: true });
+    offer(agent, 2, 'b');
+    await phase(agent, 'failed', 2);
+    world.cluster.drop(configMapAddress('one'));
+    await audited(agent, 'DriftRepaired');
+    expect(names(world)).toContain('ConfigMap/one');
+    expect(agent.report('checkout/staging')).toMatchObject({ phase: 'failed', generation: 2 });
+  });
+
   test('a stripped label comes back', async () => {
     const world = createWorld();
     const agent = await settled(world);

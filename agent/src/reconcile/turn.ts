@@ -31,9 +31,10 @@ export async function takeTurn(context: Context, unit: Unit): Promise<void> {
 /** Between two tries after a failure: the new generation waits, but what is applied is kept as it was left. */
 export async function holdOut(context: Context, unit: Unit): Promise<void> {
   context.wakeAt(unit, unit.retryAtMs);
-  if (unit.assignment.disposition !== 'run' || !unit.target) return;
-  await settleDrifts(context, unit, unit.target);
-  saveApplied(context, unit, unit.target);
+  const target = unit.target ?? unit.previous;
+  if (unit.assignment.disposition !== 'run' || !target) return;
+  await settleDrifts(context, unit, target);
+  saveApplied(context, unit, target);
 }
 
 async function run(context: Context, unit: Unit): Promise<void> {
@@ -52,6 +53,7 @@ async function begin(context: Context, unit: Unit): Promise<Target> {
   const target = restored ?? (await prepare(context, unit));
   unit.work.signal.throwIfAborted();
   unit.target = target;
+  unit.previous = undefined;
   if (restored) {
     unit.wasHealthy ??= true;
     for (const text of target.entries.keys()) noticeDrift(context, unit, text, undefined);

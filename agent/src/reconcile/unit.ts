@@ -36,6 +36,8 @@ export type Unit = {
   work: AbortController;
   inventory: Inventory | undefined;
   target: Target | undefined;
+  /** What the assignment before had reached; it is kept against drift until the new one has a target. */
+  previous: Target | undefined;
   phase: UnitPhase;
   message: string;
   terminal: boolean;
@@ -75,6 +77,7 @@ export const createUnit = (
     work: new AbortController(),
     inventory,
     target: undefined,
+    previous: undefined,
     phase: 'accepted',
     message: '',
     terminal: false,
@@ -96,6 +99,7 @@ export const createUnit = (
 /** Begins a turn under the newest assignment; nothing of an older one is under way then. */
 export function takeUpNext(unit: Unit): void {
   if (!unit.next) return;
+  unit.previous = unit.next.disposition === 'run' ? (unit.target ?? unit.previous) : undefined;
   unit.assignment = unit.next;
   unit.next = undefined;
   unit.work = new AbortController();
