@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { copyFile, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expectOk } from '@fairlead/shared/result';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -163,8 +162,11 @@ describe('SQLite decision log: durability', () => {
 
 /** Starts the writer, kills it after it printed `linesMin` lines and gives the highest position that it printed. */
 async function appendUntilKilled(path: string, batch: number, linesMin: number): Promise<number> {
-  const script = fileURLToPath(new URL('./fixtures/append-until-killed.ts', import.meta.url));
-  const child = spawn(process.execPath, [script, path, String(batch)], {
+  const module = new URL('./fixtures/append-until-killed.ts', import.meta.url).href;
+  const program =
+    `import { appendUntilKilled } from ${JSON.stringify(module)};` +
+    `await appendUntilKilled(${JSON.stringify(path)}, ${batch});`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let printed = '';

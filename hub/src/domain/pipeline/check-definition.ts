@@ -23,6 +23,11 @@ export function checkDefinition(
     faults.push({ path: `${place}.repository`, message });
   }
   definition.stages.forEach((stage, index) => {
+    for (const earlier of definition.stages.slice(0, index)) {
+      if (earlier.path !== stage.path || !mayShare(earlier.clusters, stage.clusters)) continue;
+      const message = `${stage.path} is claimed on the same clusters by stage ${earlier.name}`;
+      faults.push({ path: `${place}.stages[${index}].path`, message });
+    }
     for (const other of pipelines) {
       if (other.name === definition.name || other.repository !== definition.repository) continue;
       for (const claimed of other.stages) {

@@ -158,6 +158,20 @@ test('FLT-11: a path that another pipeline claims on the same clusters is refuse
   ]);
 });
 
+test('FLT-11: two stages of one pipeline claim no path on the same clusters', () => {
+  const checkout = pipelineOf(minimal);
+  const [stage] = checkout.stages;
+  if (stage === undefined) throw new Error('the pipeline has no stage');
+  const twin = (matchLabels: Record<string, string>): PipelineDefinition => ({
+    ...checkout,
+    stages: [stage, { ...stage, name: 'twin' as typeof stage.name, clusters: { matchLabels } }],
+  });
+  const faultsWith = (matchLabels: Record<string, string>) =>
+    checkDefinition(twin(matchLabels), { repositories: [], pipelines: [] }).map(({ path }) => path);
+  expect(faultsWith({ canary: 'true' })).toContain('Pipeline checkout: spec.stages[1].path');
+  expect(faultsWith({ environment: 'other' })).toEqual(['Pipeline checkout: spec.repository']);
+});
+
 test('the document of a definition defines the same again', () => {
   const definition = pipelineOf(stageLine('gates: {soak: 1h30m}'));
   const document = resourceDocument({ kind: 'Pipeline', definition });

@@ -1,7 +1,7 @@
 import type { ClusterId, StageName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
-import { resolvePath } from '../rollout/assignment.ts';
+import { resolvePath } from '../rollout/index.ts';
 import type { ClusterSnapshot, Snapshot, TargetReport } from './commands.ts';
 import type { TargetState } from './state.ts';
 

@@ -19,4 +19,3 @@ export {
   type StageState,
   type TargetState,
 } from './state.ts';
-export { type PipelineSummary, type StageSummary, summarise } from './summarise.ts';

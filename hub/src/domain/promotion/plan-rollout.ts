@@ -1,7 +1,7 @@
 import type { ClusterId, CommitId, RolloutId } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
-import { resolvePath } from '../rollout/assignment.ts';
+import { resolvePath } from '../rollout/index.ts';
 import type { ClusterSnapshot } from './commands.ts';
 import type { PipelineEvent, RolloutKind } from './events.ts';
 import { clustersOf, type FleetView, pathFaults } from './fleet-view.ts';

@@ -1,6 +1,6 @@
 import type { ClusterId } from '@fairlead/shared/ids';
 import type { PipelineDefinition, StageDefinition } from '../pipeline/definition.ts';
-import { resolvePath, treeRoot } from '../rollout/assignment.ts';
+import { resolvePath, treeRoot } from '../rollout/index.ts';
 import { isSettledOn, newestEligible, supersededBy } from './candidate.ts';
 import type { ClusterSnapshot, TargetReport } from './commands.ts';
 import type { PipelineEvent, ReportEvidence } from './events.ts';
