@@ -196,3 +196,6 @@ export const versionCharactersMax = 64;
 export const readModelLagMsMax = 5_000;
 /** Commands of this hub that wait for their turn on one stream. */
 export const commandsWaitingMax = 1_000;
+
+/** A hub that starts waits this long for the reports that the bus holds before it decides without them. */
+export const reportsCatchUpMsMax = 15_000;

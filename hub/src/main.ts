@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from '@fairlead/shared/config';
 import type { ClusterId, PipelineName } from '@fairlead/shared/ids';
 import { createLogger, type Logger } from '@fairlead/shared/log';
@@ -22,7 +23,7 @@ import type { Snapshot } from './domain/promotion/commands.ts';
 import { createNativeGit, type GitCredentials, receiveWebhook, treeObjects } from './git/index.ts';
 import { createHttpApi, startHttpServer } from './http/index.ts';
 import { createIngest, createPresence, startEmbeddedNats } from './ingest/index.ts';
-import { readModelLagMsMax } from './limits.ts';
+import { readModelLagMsMax, reportsCatchUpMsMax } from './limits.ts';
 import {
   createFleetReactor,
   createPromotionReactor,
@@ -180,7 +181,8 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     }),
   );
 
-  // The loops that decide.
+  // The loops that decide, on reports that are as new as what the bus holds: a read model that is made anew has none yet.
+  await Promise.race([ingest.caughtUp, sleep(reportsCatchUpMsMax, undefined, { signal })]);
   const snapshotOf = (pipeline: PipelineName, at: Instant): Snapshot => ({
     at,
     clusters: readModel.clusterSnapshots(),

@@ -72,6 +72,8 @@ export type Ingest = {
   readonly wake: (cluster: ClusterId, what: { assignments?: boolean; reports?: boolean }) => void;
   /** Cuts the live connections of these users at once and refuses new ones. */
   readonly revokeUsers: (publicKeys: readonly string[]) => Promise<void>;
+  /** Resolves once the reports are taken in that the store held when this hub first looked. */
+  readonly caughtUp: Promise<void>;
   /** Whether messages are being taken in at this moment. */
   readonly isConnected: () => boolean;
   readonly close: () => Promise<void>;
@@ -92,6 +94,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
   });
   const invalid = createInvalidCounter({ logger, clock, count: options.count });
   let taking = false;
+  const caughtUp = Promise.withResolvers<void>();
 
   const wake: Ingest['wake'] = (cluster, { assignments = false, reports = false }) => {
     // A hint: with no connection it is dropped, and the agent's next look finds the same state.
@@ -148,6 +151,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
         if (type === 'reconnect') throw new Error('the connection to the bus was lost');
       }
     };
+    if (position >= state.last_seq) caughtUp.resolve();
     const work = [
       watch(),
       consumeAudit({ ...options, manager, js, invalid, signal: sessionSignal }),
@@ -160,6 +164,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
         signal: sessionSignal,
         onPosition: (sequence) => {
           position = sequence;
+          if (position >= state.last_seq) caughtUp.resolve();
         },
       }),
     ];
@@ -218,6 +223,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
       await accounts.revokeUsers(publicKeys, clock.now());
       await pushPersistently();
     },
+    caughtUp: caughtUp.promise,
     isConnected: () => taking && !connection.isClosed(),
     close,
     [Symbol.asyncDispose]: close,
