@@ -42,5 +42,9 @@ function explanationText(explanation: ExplanationDocument, now: number): string 
     ]),
     empty: '',
   });
-  return `${subject}: ${summary}\n\n${table}`;
+  const blockers = explanation.targets
+    .map(({ blocker }) => blocker)
+    .filter((blocker) => blocker !== undefined)
+    .map((blocker) => `\n- ${blocker}`);
+  return `${subject}: ${summary}\n\n${table}${blockers.join('')}`;
 }

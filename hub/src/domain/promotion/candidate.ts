@@ -45,6 +45,31 @@ export const newestEligible = (
     (release) => !release.orphaned && unsatisfiedStages(state, stage, release.commit).length === 0,
   );
 
+/** How a release came to its end in a stage without being what it runs, and what would bring it back. */
+export function endInStage(
+  state: ActivePipeline,
+  stage: StageName,
+  commit: CommitId,
+): string | undefined {
+  const mark = get(stageState(state, stage).releases, commit);
+  const name = short(commit);
+  switch (mark?.outcome) {
+    case 'failed':
+      return (
+        `${name} failed here (${mark.failure?.message ?? 'no reason given'}) and is not tried ` +
+        'again by itself: a newer release clears it, or promote it with force.'
+      );
+    case 'aborted':
+    case 'rolled-back':
+      return (
+        `${name} was ${mark.outcome === 'aborted' ? 'aborted' : 'rolled back'} here and does ` +
+        'not come back by itself: a newer release clears it, or promote it by name.'
+      );
+    default:
+      return undefined;
+  }
+}
+
 /**
  * The newest release on the branch that succeeded in all stages before this one, by position and never by date. It only
  * moves a stage forward, unless what the stage runs was dropped from the branch.
@@ -59,30 +84,13 @@ export function newestCandidate(state: ActivePipeline, stage: StageDefinition): 
     return { reason };
   }
   const name = short(newest.commit);
-  const { rollout, releases } = stageState(state, stage.name);
+  const { rollout } = stageState(state, stage.name);
   if (rollout?.release === newest.commit) return { reason: `${name} is rolling out.` };
   if (isSettledOn(state, stage.name, newest.commit)) {
     return { reason: `It runs ${name}, the newest release that may come here.` };
   }
-  const mark = get(releases, newest.commit);
-  switch (mark?.outcome) {
-    case 'failed':
-      return {
-        blocked: newest,
-        reason:
-          `${name} failed here (${mark.failure?.message ?? 'no reason given'}) and is not tried ` +
-          'again by itself: a newer release clears it, or promote it with force.',
-      };
-    case 'aborted':
-    case 'rolled-back':
-      return {
-        blocked: newest,
-        reason:
-          `${name} was ${mark.outcome === 'aborted' ? 'aborted' : 'rolled back'} here and does ` +
-          'not come back by itself: a newer release clears it, or promote it by name.',
-      };
-    default:
-  }
+  const ended = endInStage(state, stage.name, newest.commit);
+  if (ended !== undefined) return { blocked: newest, reason: ended };
   const present = releaseInStage(state, stage.name);
   if (present !== undefined && !present.orphaned && newest.position < present.position) {
     return {

@@ -1,7 +1,7 @@
 import type { ClusterId, ClusterName, CommitId, StageName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
-import { candidateOf } from './candidate.ts';
+import { candidateOf, endInStage, isSettledOn } from './candidate.ts';
 import type { Snapshot, TargetReport } from './commands.ts';
 import type { GateResult, RolloutKind } from './events.ts';
 import { belongs, evidenceFor, type FleetView, fleetView, lastSaid } from './fleet-view.ts';
@@ -177,7 +177,10 @@ function summarySentence(options: {
   const name = short(candidate.commit);
   if (fault !== undefined) return `${name} waits. ${fault}`;
   if (waits.length > 0) return `${name} waits: ${waits.join(' ')}`;
-  if (chosen !== undefined) return `Every gate is open for ${name}.`;
+  if (chosen !== undefined) {
+    if (isSettledOn(state, stage.name, chosen.commit)) return `${name} is what it runs.`;
+    return endInStage(state, stage.name, chosen.commit) ?? `Every gate is open for ${name}.`;
+  }
   return `${name} is admitted with the next look.`;
 }
 

@@ -16,7 +16,13 @@ export const orderGate: Gate = ({ state, stage, release }) => {
   if (missing.length > 0) {
     return {
       passed: false,
-      detail: `${name} has not succeeded in ${missing.join(' and ')}.`,
+      detail: missing
+        .map((before) => {
+          const failure = get(stageState(state, before).releases, release.commit)?.failure;
+          const why = failure === undefined ? '' : `: it failed there (${failure.message})`;
+          return `${name} has not succeeded in ${before}${why}.`;
+        })
+        .join(' '),
       evidence,
     };
   }
