@@ -64,6 +64,10 @@ export const enrolRefusedMsMax = 300_000;
 export const identityBytesMax = 256 * 1024;
 /** Agents spread their return to the bus over this time, so that a restarted node is not overrun. */
 export const busReconnectSpreadMs = 30_000;
+/** The hub may ask for a wider spread, up to this. */
+export const busReconnectSpreadMsMax = 120_000;
+/** However small the fleet, tries to reach the hub are up to this far apart. */
+export const reconnectPauseMsMin = 2_000;
 export const busConnectMsMax = 10_000;
 export const busPingMs = 15_000;
 export const busPingsUnansweredMax = 2;

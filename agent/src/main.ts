@@ -12,7 +12,7 @@ import {
   createLoadTree,
   secretIdentityStore,
 } from './hub-link/index.ts';
-import { secretAccess } from './identity-secret.ts';
+import { secretAccess } from './identity-secret/index.ts';
 import {
   collectGarbage,
   createObjectStore,

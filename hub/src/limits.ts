@@ -199,3 +199,8 @@ export const commandsWaitingMax = 1_000;
 
 /** A hub that starts waits this long for the reports that the bus holds before it decides without them. */
 export const reportsCatchUpMsMax = 15_000;
+
+/** Agents come back over this time after a lost connection: 33 a second, and over a minute at the most. */
+export const reconnectSpreadPerClusterMs = 30;
+export const reconnectSpreadMsMin = 250;
+export const reconnectSpreadMsMax = 60_000;

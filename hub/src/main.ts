@@ -160,6 +160,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       accounts,
       commands,
       epoch: async () => (await commands.hubState()).identity?.epoch ?? 0,
+      clustersTotal: () => readModel.clusterSnapshots().length,
       assignmentsOf: readModel.assignmentsOf,
       assignment: readModel.assignment,
       treeObjects: ({ repository, commit, root, haveCommits }) =>

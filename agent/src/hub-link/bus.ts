@@ -16,7 +16,7 @@ import {
   busReconnectSpreadMs,
   linkBackoffMsMin,
 } from '../limits.ts';
-import type { HubIdentity } from './hub-identity.ts';
+import { type HubIdentity, reconnectPauseMsMax } from './hub-identity.ts';
 import type { IdentitySource } from './identity.ts';
 import { createBackoff, createPulse, pause } from './pause.ts';
 
@@ -57,7 +57,8 @@ export type Bus = {
  */
 export function createBus(dependencies: BusDependencies): Bus {
   const { identity, random, logger } = dependencies;
-  const spreadMs = dependencies.reconnectSpreadMs ?? busReconnectSpreadMs;
+  const spreadMs = () =>
+    dependencies.reconnectSpreadMs ?? identity.current()?.reconnectSpreadMs ?? busReconnectSpreadMs;
   // Each agent begins at another server and goes on to the next after a failure.
   const firstServer = Math.floor(random.nextFraction() * 1_000);
   let state: BusStatus['state'] = 'connecting';
@@ -139,7 +140,9 @@ export function createBus(dependencies: BusDependencies): Bus {
 
   return {
     run: async (signal) => {
-      const backoff = createBackoff(linkBackoffMsMin, spreadMs, random);
+      const pauseMsMax = () =>
+        dependencies.reconnectSpreadMs ?? reconnectPauseMsMax(identity.current());
+      const backoff = createBackoff(linkBackoffMsMin, pauseMsMax, random);
       let tries = 0;
       while (!signal.aborted) {
         const current = await identity.first(signal);
@@ -154,7 +157,7 @@ export function createBus(dependencies: BusDependencies): Bus {
           if (replaced || signal.aborted) continue;
           tries++;
           logger.warn({ reason: message }, 'the bus connection ended');
-          await pause(random.nextFraction() * spreadMs, signal);
+          await pause(random.nextFraction() * spreadMs(), signal);
         } catch (error) {
           tries++;
           message = error instanceof Error ? error.message : String(error);

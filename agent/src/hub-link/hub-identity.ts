@@ -2,7 +2,15 @@ import type { Identity } from '@fairlead/proto';
 import { parseClusterId } from '@fairlead/shared/ids';
 import { err, ok, type Result } from '@fairlead/shared/result';
 import { z } from 'zod';
-import { beatIntervalMsMax, beatIntervalMsMin, identityBytesMax } from '../limits.ts';
+import {
+  beatIntervalMsMax,
+  beatIntervalMsMin,
+  busReconnectSpreadMs,
+  busReconnectSpreadMsMax,
+  identityBytesMax,
+  linkBackoffMsMax,
+  reconnectPauseMsMin,
+} from '../limits.ts';
 
 const identitySchema = z.object({
   clusterId: z.string().refine((id) => parseClusterId(id).ok, 'must be a cluster id'),
@@ -15,6 +23,8 @@ const identitySchema = z.object({
   natsUrls: z.array(z.string().min(1)).min(1).max(64),
   linkAddress: z.string().regex(/^.+:\d+$/, 'must be host:port'),
   beatIntervalMs: z.number(),
+  /** How long agents spread their return after a lost connection: the hub knows how many there are. */
+  reconnectSpreadMs: z.number().default(busReconnectSpreadMs),
   /** The hub epoch when it was issued. */
   epoch: z.number().int().nonnegative(),
   lifetimeMs: z.number().positive(),
@@ -70,9 +80,19 @@ export function issuedIdentity(
     ...identity,
     lifetimeMs: endMs - issuedAtMs,
     receivedAtMs: nowMs,
+    reconnectSpreadMs: Math.min(
+      busReconnectSpreadMsMax,
+      wire.reconnectSpreadMs || busReconnectSpreadMs,
+    ),
     beatIntervalMs: Math.min(beatIntervalMsMax, Math.max(beatIntervalMsMin, wire.beatIntervalMs)),
   });
   if (parsed.success) return ok(parsed.data);
   const places = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
   return err(`the hub's identity is not usable at: ${places}`);
 }
+
+/** The longest pause between tries to reach the hub again: a small fleet has no reason to wait. */
+export const reconnectPauseMsMax = (identity: IssuedIdentity | undefined): number => {
+  const spreadMs = identity?.reconnectSpreadMs ?? busReconnectSpreadMs;
+  return Math.min(linkBackoffMsMax, Math.max(reconnectPauseMsMin, spreadMs));
+};

@@ -9,11 +9,16 @@ export async function pause(durationMs: number, signal: AbortSignal): Promise<vo
 export type Backoff = { readonly next: () => number; readonly reset: () => void };
 
 /** Doubles from try to try, with full jitter, so that agents which failed together do not return together. */
-export function createBackoff(msMin: number, msMax: number, random: Random): Backoff {
+export function createBackoff(
+  msMin: number,
+  msMax: number | (() => number),
+  random: Random,
+): Backoff {
   let tries = 0;
   return {
     next: () => {
-      const ceiling = Math.min(msMax, msMin * 2 ** Math.min(tries, 30));
+      const ceilingMs = typeof msMax === 'number' ? msMax : msMax();
+      const ceiling = Math.min(ceilingMs, msMin * 2 ** Math.min(tries, 30));
       tries++;
       return Math.max(msMin / 2, random.nextFraction() * ceiling);
     },

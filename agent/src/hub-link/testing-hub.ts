@@ -84,6 +84,7 @@ export async function startTestHub(
         natsUrls: [bus.url],
         linkAddress: `127.0.0.1:${linkPort}`,
         beatIntervalMs: 1_000,
+        reconnectSpreadMs: 0,
         epoch: state.epoch,
       },
     };

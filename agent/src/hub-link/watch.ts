@@ -3,9 +3,9 @@ import type { Logger } from '@fairlead/shared/log';
 import type { Clock, Random } from '@fairlead/shared/time';
 import type { Assignment } from '../domain/link/index.ts';
 import type { Journal } from '../journal/index.ts';
-import { linkBackoffMsMax, linkBackoffMsMin, linkIdleMsMax } from '../limits.ts';
+import { linkBackoffMsMin, linkIdleMsMax } from '../limits.ts';
 import { failureOf, isRefusal, openLink } from './channel.ts';
-import type { HubIdentity } from './hub-identity.ts';
+import { type HubIdentity, reconnectPauseMsMax } from './hub-identity.ts';
 import type { IdentitySource } from './identity.ts';
 import { createBackoff, pause } from './pause.ts';
 import { assignmentOf } from './wire.ts';
@@ -128,7 +128,11 @@ export function createAssignmentWatch(dependencies: WatchDependencies): Assignme
 
   return {
     run: async (signal) => {
-      const backoff = createBackoff(linkBackoffMsMin, linkBackoffMsMax, dependencies.random);
+      const backoff = createBackoff(
+        linkBackoffMsMin,
+        () => reconnectPauseMsMax(identity.current()),
+        dependencies.random,
+      );
       let failures = 0;
       const unsubscribe = identity.onChange(() => reopen.abort());
       while (!signal.aborted) {

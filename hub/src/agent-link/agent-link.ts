@@ -59,6 +59,8 @@ export type AgentLinkOptions = {
     pipeline: string,
     stage: string,
   ) => Assignment | undefined | Promise<Assignment | undefined>;
+  /** Registered clusters: how far agents spread their return. */
+  readonly clustersTotal: () => number;
   readonly treeObjects: TreeObjects;
   /** Ends everything that the cluster's agents may do on the bus, now. */
   readonly cutBus: (cluster: ClusterId, clusterName: string) => Promise<void>;

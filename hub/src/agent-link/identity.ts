@@ -8,7 +8,15 @@ import {
   RequestInvalidError,
 } from '../auth/ca/index.ts';
 import { isUserPublicKey, type NatsAccounts } from '../auth/nats-accounts/index.ts';
-import { beatIntervalMs, claimCharactersMax, claimsMax, versionCharactersMax } from '../limits.ts';
+import {
+  beatIntervalMs,
+  claimCharactersMax,
+  claimsMax,
+  reconnectSpreadMsMax,
+  reconnectSpreadMsMin,
+  reconnectSpreadPerClusterMs,
+  versionCharactersMax,
+} from '../limits.ts';
 import { CallError } from './call.ts';
 
 export type IdentityIssuer = {
@@ -34,8 +42,9 @@ export function createIdentityIssuer(options: {
   natsUrls: readonly string[];
   linkAddress: () => string;
   epoch: () => number | Promise<number>;
+  clustersTotal: () => number;
 }): IdentityIssuer {
-  const { authority, accounts, natsUrls, linkAddress, epoch } = options;
+  const { authority, accounts, natsUrls, linkAddress, epoch, clustersTotal } = options;
   return {
     certificate: authority.issueClusterCertificate,
     identity: async ({ clusterId, clusterName, certificate, natsPublicKey }) => ({
@@ -55,6 +64,10 @@ export function createIdentityIssuer(options: {
       linkAddress: linkAddress(),
       beatIntervalMs,
       epoch: await epoch(),
+      reconnectSpreadMs: Math.min(
+        Math.max(clustersTotal() * reconnectSpreadPerClusterMs, reconnectSpreadMsMin),
+        reconnectSpreadMsMax,
+      ),
     }),
   };
 }

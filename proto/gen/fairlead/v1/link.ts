@@ -95,6 +95,11 @@ export interface Identity {
   linkAddress: string;
   beatIntervalMs: number;
   epoch: number;
+  /**
+   * After a lost connection agents come back spread over this time. It grows with the fleet, so that a small one does
+   * not wait and a large one does not overrun a restarted hub or broker.
+   */
+  reconnectSpreadMs: number;
 }
 
 export interface WatchAssignmentsRequest {
@@ -672,6 +677,7 @@ function createBaseIdentity(): Identity {
     linkAddress: "",
     beatIntervalMs: 0,
     epoch: 0,
+    reconnectSpreadMs: 0,
   };
 }
 
@@ -712,6 +718,9 @@ export const Identity: MessageFns<Identity> = {
     }
     if (message.epoch !== 0) {
       writer.uint32(96).uint64(message.epoch);
+    }
+    if (message.reconnectSpreadMs !== 0) {
+      writer.uint32(104).uint32(message.reconnectSpreadMs);
     }
     return writer;
   },
@@ -825,6 +834,14 @@ export const Identity: MessageFns<Identity> = {
             message.epoch = longToNumber(reader.uint64());
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.reconnectSpreadMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -854,6 +871,7 @@ export const Identity: MessageFns<Identity> = {
     message.linkAddress = object.linkAddress ?? "";
     message.beatIntervalMs = object.beatIntervalMs ?? 0;
     message.epoch = object.epoch ?? 0;
+    message.reconnectSpreadMs = object.reconnectSpreadMs ?? 0;
     return message;
   },
 };

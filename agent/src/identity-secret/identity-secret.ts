@@ -1,6 +1,6 @@
 import type { KubernetesObject } from '@fairlead/shared/manifest';
-import type { Cluster } from './cluster/index.ts';
-import type { SecretAccess } from './hub-link/index.ts';
+import type { Cluster } from '../cluster/index.ts';
+import type { SecretAccess } from '../hub-link/index.ts';
 
 const fromBase64 = (text: string): string => Buffer.from(text, 'base64').toString('utf8');
 const toBase64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
