@@ -17,6 +17,7 @@ import {
   collectGarbage,
   createObjectStore,
   createTreeFolders,
+  type Journal,
   openJournal,
 } from './journal/index.ts';
 import { clusterUidRetryMs, garbageIntervalMs } from './limits.ts';
@@ -63,7 +64,7 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
       await startHealthServer({
         host: config.healthHost,
         port: config.healthPort,
-        healthy: () => [],
+        healthy: () => journalFaults(journal),
         ready: () =>
           link?.status().identity.state === 'valid' ? [] : ['the agent has not joined its hub yet'],
         metrics,
@@ -109,12 +110,21 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
   const reconciler = createReconciler({
     cluster,
     loadTree: createLoadTree(link.fetchTree, folders, journal),
-    render: renderer.render,
+    render: async (assignment, directory, ended) => {
+      const startedAt = performance.now();
+      const rendered = await renderer.render(assignment, directory, ended);
+      const outcome = rendered.ok ? 'rendered' : 'failed';
+      metrics.countRender(outcome, performance.now() - startedAt);
+      return rendered;
+    },
     journal,
     clock,
     random,
     onReport: journal.putReport,
-    onAudit: (entry) => journal.appendAudit([entry]),
+    onAudit: (entry) => {
+      journal.appendAudit([entry]);
+      metrics.countAudit(entry);
+    },
     agentNamespace: config.namespace,
     signal,
     logger,
@@ -135,6 +145,16 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
   await link.run();
   logger.info('stopping');
   await Promise.all([reconciler.drained(), garbage]);
+}
+
+/** A journal that cannot be read means that the agent would forget what it does. */
+function journalFaults(journal: Journal): string[] {
+  try {
+    journal.outboxStatus();
+    return [];
+  } catch (error) {
+    return [`the journal cannot be read: ${(error as Error).message}`];
+  }
 }
 
 /** The kube-system namespace lives as long as its cluster: its UID tells a rebuilt cluster from the old one. */

@@ -64,6 +64,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     env: {
       ...(await environmentOfInstall(controlPlane)),
       FAIRLEAD_DATA_DIR: directory,
+      FAIRLEAD_HEALTH_HOST: '127.0.0.1',
       FAIRLEAD_HEALTH_PORT: String(healthPort),
       FAIRLEAD_KUSTOMIZE: await findTool('kustomize'),
       FAIRLEAD_HELM: await findTool('helm'),

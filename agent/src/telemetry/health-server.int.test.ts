@@ -1,5 +1,7 @@
 import { connect } from 'node:net';
+import type { CommitId, PipelineName, StageName } from '@fairlead/shared/ids';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { unitIdOf } from '../domain/link/index.ts';
 import { type AgentMetrics, createMetrics, type HealthServer, startHealthServer } from './index.ts';
 
 let server: HealthServer;
@@ -46,11 +48,18 @@ describe('local health', () => {
   });
 
   it('shows metrics', async () => {
-    metrics.countReconcile('settled', 12);
-    metrics.countApplied(4);
+    metrics.countRender('rendered', 12);
+    metrics.countAudit({
+      unit: unitIdOf({ pipeline: 'shop' as PipelineName, stage: 'staging' as StageName }),
+      generation: 1,
+      commit: 'a'.repeat(40) as CommitId,
+      kind: 'ObjectsApplied',
+      message: '3 created, 1 configured, 0 unchanged',
+      details: { createdTotal: 3, configuredTotal: 1 },
+    });
     const { text } = await get('/metrics');
     for (const line of [
-      'fairlead_agent_reconciles_total{outcome="settled"} 1',
+      'fairlead_agent_renders_total{outcome="rendered"} 1',
       'fairlead_agent_objects_applied_total 4',
       'fairlead_agent_audit_outbox_events 7',
       'fairlead_agent_units 3',

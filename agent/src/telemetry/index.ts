@@ -1,5 +1,5 @@
 // The agent's metrics, and the one local HTTP port that shows them and the health of the process. It accepts no input
-// but a path. Imports `limits`, prom-client and Node built-ins.
+// but a path. Imports `limits`, the audit's type, prom-client and Node built-ins.
 export {
   type HealthCheck,
   type HealthServer,

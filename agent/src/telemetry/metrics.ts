@@ -1,12 +1,10 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { AuditEntry } from '../domain/link/index.ts';
 
 export type AgentMetrics = {
-  /** `outcome`: what a turn of the reconciler ended in. */
-  readonly countReconcile: (outcome: 'settled' | 'waiting' | 'failed', durationMs: number) => void;
-  readonly countDrift: (outcome: 'repaired' | 'reported' | 'fought') => void;
+  /** Counts what the audit tells: objects applied, pruned and repaired. */
+  readonly countAudit: (entry: AuditEntry) => void;
   readonly countRender: (outcome: 'rendered' | 'failed', durationMs: number) => void;
-  readonly countApplied: (objects: number) => void;
-  readonly countPruned: (objects: number) => void;
   /** Prometheus' text format, version 0.0.4. */
   readonly text: () => Promise<string>;
   readonly contentType: string;
@@ -38,8 +36,6 @@ export function createMetrics(sources: MetricSources, agentVersion: string): Age
       },
     });
 
-  const reconciles = counter('reconciles_total', 'Turns of the reconciler.', ['outcome']);
-  const reconcileSeconds = histogram('reconcile_seconds', 'Duration of a turn.');
   const drifts = counter('drift_total', 'Changes of owned objects by others.', ['outcome']);
   const renders = counter('renders_total', 'Renderings of a unit.', ['outcome']);
   const renderSeconds = histogram('render_seconds', 'Duration of a rendering.');
@@ -80,17 +76,18 @@ export function createMetrics(sources: MetricSources, agentVersion: string): Age
   });
 
   return {
-    countReconcile: (outcome, durationMs) => {
-      reconciles.inc({ outcome });
-      reconcileSeconds.observe(durationMs / 1_000);
+    countAudit: ({ kind, details }) => {
+      if (kind === 'ObjectsApplied') {
+        applied.inc(Number(details?.createdTotal ?? 0) + Number(details?.configuredTotal ?? 0));
+      } else if (kind === 'ObjectPruned') pruned.inc();
+      else if (kind === 'DriftRepaired') drifts.inc({ outcome: 'repaired' });
+      else if (kind === 'DriftDetected') drifts.inc({ outcome: 'reported' });
+      else if (kind === 'DriftFight') drifts.inc({ outcome: 'fought' });
     },
-    countDrift: (outcome) => drifts.inc({ outcome }),
     countRender: (outcome, durationMs) => {
       renders.inc({ outcome });
       renderSeconds.observe(durationMs / 1_000);
     },
-    countApplied: (objects) => applied.inc(objects),
-    countPruned: (objects) => pruned.inc(objects),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };

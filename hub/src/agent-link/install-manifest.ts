@@ -195,6 +195,8 @@ spec:
         - {name: FAIRLEAD_JOIN_TOKEN, valueFrom: {secretKeyRef: {name: fairlead-agent-join, key: joinToken, optional: true}}}
         - {name: FAIRLEAD_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
         - {name: FAIRLEAD_DATA_DIR, value: /var/lib/fairlead}
+        # The kubelet probes the pod's address. Only health and metrics answer there, and they take nothing in.
+        - {name: FAIRLEAD_HEALTH_HOST, value: "0.0.0.0"}
         - {name: FAIRLEAD_HEALTH_PORT, value: "9084"}
         ports:
         - {name: health, containerPort: 9084}
