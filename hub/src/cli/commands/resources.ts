@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Argument, type Command } from 'commander';
 import type {
   AppliedDocument,
+  ChangeDocument,
   ClusterDocument,
   PipelineDocument,
   ReleaseDocument,
@@ -37,6 +38,17 @@ export function addResourceCommands(program: Command, context: CliContext): void
     .argument('[name]', 'of the resource; for releases, of the pipeline')
     .action(async (kind: Kind, name: string | undefined, _options: object, command: Command) => {
       await readers[kind](await openSession(context, command), name);
+    });
+  program
+    .command('delete')
+    .description('remove a repository or a pipeline; what runs in the clusters stays as it is')
+    .addArgument(new Argument('<kind>').choices(['repository', 'pipeline']))
+    .argument('<name>')
+    .action(async (kind: string, name: string, _options: object, command: Command) => {
+      const session = await openSession(context, command);
+      const path = kind === 'pipeline' ? '/pipelines' : '/repositories';
+      const change = await session.api.send<ChangeDocument>('DELETE', `${path}/${segment(name)}`);
+      session.print(change, () => `${kind}/${name} deleted`);
     });
   const pipeline = program.command('pipeline').description('show pipelines');
   pipeline
