@@ -81,6 +81,8 @@ export async function benchPropagation(options: { pushesTotal: number }) {
   return { pushesTotal: options.pushesTotal, milliseconds: figures };
 }
 
+type Entry = { type: string; event: { release?: string; kind?: string; commit?: string } };
+
 type System = Awaited<ReturnType<typeof startSystem>>;
 
 async function timePush(system: System, value: number): Promise<Steps> {
@@ -98,16 +100,14 @@ async function timePush(system: System, value: number): Promise<Steps> {
     async (see) => {
       const { items } = await hub.api('GET', `/audit?after=${from}&limit=500`);
       see(items.map(({ type }: { type: string }) => type));
-      return items.some(
-        ({ type, event }: { type: string; event: { release?: string } }) =>
-          type === 'RolloutSucceeded' && event.release === commit,
-      ) &&
-        items.some(
-          (entry: { event: { kind?: string; commit?: string } }) =>
-            entry.event.kind === 'UnitHealthy' && entry.event.commit === commit,
-        )
-        ? items
-        : undefined;
+      // The report and the audit event of one apply travel apart, and either may be first.
+      const isHealthy = items.some(
+        ({ type, event }: Entry) => type === 'RolloutSucceeded' && event.release === commit,
+      );
+      const isApplied = items.some(
+        ({ event }: Entry) => event.kind === 'ObjectsApplied' && event.commit === commit,
+      );
+      return isHealthy && isApplied ? items : undefined;
     },
     { timeoutMs: 60_000 },
   );

@@ -47,7 +47,7 @@ export function addResourceCommands(program: Command, context: CliContext): void
     .action(async (kind: string, name: string, _options: object, command: Command) => {
       const session = await openSession(context, command);
       const path = kind === 'pipeline' ? '/pipelines' : '/repositories';
-      const change = await session.api.remove<ChangeDocument>(`${path}/${segment(name)}`);
+      const change = await session.api.remove<ChangeDocument>(`${path}/${segment(name)}`, {});
       session.print(change, () => `${kind}/${name} deleted`);
     });
   const pipeline = program.command('pipeline').description('show pipelines');
