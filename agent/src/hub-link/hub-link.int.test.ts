@@ -551,6 +551,23 @@ describe('the report pump', () => {
     expect(agent.journal.pendingReports(10)[0]?.report.message).toBe('200');
   });
 
+  it('F32: a new generation is reported at once, however often the one before was', async () => {
+    const agent = start({ limits: { reportIntervalMs: 60_000 } });
+    for (let change = 1; change <= 20; change++) {
+      agent.journal.putReport(reportOf({ generation: 1, message: String(change) }));
+      await eventually(
+        'room for the next',
+        async () => agent.journal.pendingReports(1).length === 0 || change > 6,
+        Boolean,
+      );
+    }
+    agent.journal.putReport(reportOf({ generation: 2, message: 'the next generation' }));
+    const all = await eventually('the new generation', storedReports, (reports) =>
+      reports.some(({ generation }) => generation === 2),
+    );
+    expect(all.at(-1)?.message).toBe('the next generation');
+  });
+
   it('F39: cuts a report with too many objects in a stable order and marks it', async () => {
     const agent = start();
     const objects = Array.from({ length: 60 }, (_, index) => ({

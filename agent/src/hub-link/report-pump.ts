@@ -27,8 +27,9 @@ const unitsMax = 2_000;
 const idleWaitMs = 60_000;
 
 /**
- * Publishes each unit's newest report. A unit may send a few at once and then one each interval (F32); what comes in
- * between replaces what waits, so the newest is always the one that goes.
+ * Publishes each unit's newest report. For one generation a unit may send a few at once and then one each interval (F32);
+ * what comes in between replaces what waits, so the newest is always the one that goes. A new generation is the hub's own
+ * doing and awaited there, so it begins with a full allowance.
  */
 export function createReportPump(dependencies: ReportPumpDependencies) {
   const { journal, clock, random, logger, changed } = dependencies;
@@ -51,7 +52,7 @@ export function createReportPump(dependencies: ReportPumpDependencies) {
       const due: ReportRecord[] = [];
       for (const record of journal.pendingReports(unitsMax)) {
         if (due.length >= reportsInFlightMax) break;
-        const delayMs = allow.delayMs(record.report.unit, nowMs);
+        const delayMs = allow.delayMs(record.report, nowMs);
         if (delayMs > 0) waitMs = Math.min(waitMs, delayMs);
         else due.push(record);
       }
@@ -61,8 +62,8 @@ export function createReportPump(dependencies: ReportPumpDependencies) {
       }
       const results = await Promise.allSettled(due.map(send));
       for (const [index, result] of results.entries()) {
-        const unit = due[index]?.report.unit ?? '';
-        if (result.status === 'fulfilled') allow.take(unit, nowMs);
+        const record = due[index];
+        if (record && result.status === 'fulfilled') allow.take(record.report, nowMs);
       }
       const failed = results.find((result) => result.status === 'rejected');
       if (failed === undefined) backoff.reset();
@@ -74,20 +75,24 @@ export function createReportPump(dependencies: ReportPumpDependencies) {
   };
 }
 
-/** A bucket of `burstMax` that refills by one each interval, for each unit. */
+type Subject = { readonly unit: string; readonly epoch: number; readonly generation: number };
+type Bucket = Omit<Subject, 'unit'> & { readonly left: number; readonly atMs: number };
+
+/** A bucket of `burstMax` that refills by one each interval, for each unit, and is full for each new generation. */
 function createAllowance(burstMax: number, intervalMs: number) {
-  const buckets = new Map<string, { left: number; atMs: number }>();
-  const refilled = (unit: string, nowMs: number): number => {
+  const buckets = new Map<string, Bucket>();
+  const refilled = ({ unit, epoch, generation }: Subject, nowMs: number): number => {
     const bucket = buckets.get(unit);
-    if (bucket === undefined) return burstMax;
+    if (bucket?.epoch !== epoch || bucket.generation !== generation) return burstMax;
     return Math.min(burstMax, bucket.left + Math.max(0, nowMs - bucket.atMs) / intervalMs);
   };
   return {
-    delayMs: (unit: string, nowMs: number): number =>
-      Math.max(0, (1 - refilled(unit, nowMs)) * intervalMs),
-    take: (unit: string, nowMs: number): void => {
+    delayMs: (subject: Subject, nowMs: number): number =>
+      Math.max(0, (1 - refilled(subject, nowMs)) * intervalMs),
+    take: (subject: Subject, nowMs: number): void => {
       if (buckets.size > unitsMax) buckets.clear();
-      buckets.set(unit, { left: refilled(unit, nowMs) - 1, atMs: nowMs });
+      const { unit, epoch, generation } = subject;
+      buckets.set(unit, { epoch, generation, left: refilled(subject, nowMs) - 1, atMs: nowMs });
     },
   };
 }
