@@ -109,10 +109,21 @@ export function readHubConfig(environment: Record<string, string | undefined>) {
   });
 }
 
-/** Each variable with its meaning and default, for the reference in the documentation. */
-export const configVariables = (): { name: string; meaning: string; fallback: string }[] =>
-  Object.entries(schema.shape).map(([name, field]) => ({
-    name,
-    meaning: field.description ?? '',
-    fallback: String((field as { def?: { defaultValue?: unknown } }).def?.defaultValue ?? ''),
-  }));
+/** The reference of all variables, as Markdown. */
+export function configReference(): string {
+  const rows = Object.entries(schema.shape).map(([name, field]) => {
+    const fallback = (field as { def?: { defaultValue?: unknown } }).def?.defaultValue;
+    const shown = fallback === undefined || fallback === '' ? '—' : `\`${fallback}\``;
+    return `| \`${name}\` | ${shown} | ${field.description ?? ''} |`;
+  });
+  return [
+    '# Configuration of the hub',
+    '',
+    'Environment variables, read once at the start; every fault is told at once.',
+    '',
+    '| Variable | Default | Meaning |',
+    '|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
