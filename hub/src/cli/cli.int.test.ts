@@ -333,6 +333,10 @@ describe('stages', () => {
           evidence: {},
         },
       ],
+      targets: [
+        { cluster: 'eu-1' },
+        { cluster: 'eu-2', blocker: 'eu-2 said waiting: web has no image.' },
+      ],
     });
     const { out } = await run('explain', 'checkout/production', '5f3c000');
     expect(sent()[0]?.path).toMatch(/explain\?release=5f3c000$/);
@@ -347,6 +351,7 @@ describe('stages', () => {
       ['GATE', 'PASSED', 'DETAIL', 'CLEARS'],
       ['order', 'yes', 'staging has it'],
       ['soak', 'no', '12m left', 'in 12m'],
+      ['- eu-2 said waiting: web has no image.'],
     ]);
   });
 });

@@ -112,7 +112,10 @@ export function readHubConfig(environment: Record<string, string | undefined>) {
 /** The reference of all variables, as Markdown. */
 export function configReference(): string {
   const rows = Object.entries(schema.shape).map(([name, field]) => {
-    const fallback = (field as { def?: { defaultValue?: unknown } }).def?.defaultValue;
+    const { def } = field as { def: { defaultValue?: unknown; in?: { def?: object } } };
+    // A transformed variable keeps its default in what goes into the transform.
+    const source: { defaultValue?: unknown } = def.in?.def ?? def;
+    const fallback = source.defaultValue;
     const shown = fallback === undefined || fallback === '' ? '—' : `\`${fallback}\``;
     return `| \`${name}\` | ${shown} | ${field.description ?? ''} |`;
   });
