@@ -10,17 +10,11 @@ import { openCertificateAuthority } from './auth/ca/index.ts';
 import { openNatsAccounts } from './auth/nats-accounts/index.ts';
 import { createAdminTokenOnce, createAuthenticator } from './auth/tokens/index.ts';
 import { createCommandHandler } from './commands/index.ts';
-import {
-  createSecretReader,
-  type HubConfig,
-  type ReadSecret,
-  readHubConfig,
-} from './config/index.ts';
+import { createSecretReader, type HubConfig, readHubConfig } from './config/index.ts';
 import { type DecisionLog, openSqliteDecisionLog } from './decision-log/index.ts';
 import { streams } from './domain/events.ts';
-import type { RepositoryDefinition } from './domain/pipeline/definition.ts';
 import type { Snapshot } from './domain/promotion/commands.ts';
-import { createNativeGit, type GitCredentials, receiveWebhook, treeObjects } from './git/index.ts';
+import { createNativeGit, readGitCredentials, receiveWebhook, treeObjects } from './git/index.ts';
 import { createHttpApi, startHttpServer } from './http/index.ts';
 import { createIngest, createPresence, startEmbeddedNats } from './ingest/index.ts';
 import { readModelLagMsMax, reportsCatchUpMsMax } from './limits.ts';
@@ -88,7 +82,8 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       })),
     pipelinesOf: (name) =>
       readModel.pipelinesOfRepository(name).map((pipeline) => pipeline.definition),
-    credentialsOf: (repository) => gitCredentials(readSecret, repository),
+    credentialsOf: async ({ credentialsSecretName: name }) =>
+      name === undefined ? undefined : readGitCredentials(name, (key) => readSecret(name, key)),
     mirrorsDirectory: config.mirrorsDirectory,
     clock,
     random,
@@ -284,29 +279,6 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
   await untilAborted(signal);
   logger.info('stopping');
   await Promise.allSettled([promotion.stopped, fleet.stopped, repositories.ended()]);
-}
-
-/** Keys of the repository's secret: `token`, or `username` and `password`, or `ssh-key` and `known-hosts`. */
-async function gitCredentials(
-  readSecret: ReadSecret,
-  repository: RepositoryDefinition,
-): Promise<GitCredentials | undefined> {
-  const name = repository.credentialsSecretName;
-  if (name === undefined) return undefined;
-  const token = await readSecret(name, 'token');
-  if (token) return { kind: 'token', token };
-  const password = await readSecret(name, 'password');
-  const username = await readSecret(name, 'username');
-  if (username && password) return { kind: 'basic', username: username.reveal(), password };
-  const privateKey = await readSecret(name, 'ssh-key');
-  const knownHosts = await readSecret(name, 'known-hosts');
-  if (privateKey && knownHosts) {
-    return { kind: 'ssh-key', privateKey, knownHosts: knownHosts.reveal() };
-  }
-  throw new Error(
-    `the secret ${name} of repository ${repository.name} has neither token, nor username and password, ` +
-      'nor ssh-key and known-hosts',
-  );
 }
 
 /** Every key that agents of this name ever had on the bus: an old one may still be connected. */

@@ -1,6 +1,7 @@
 // Repositories at the edge: the port `Git` with a native and a JavaScript implementation, what is read from mirrors
 // (commits, trees, what a receiver lacks), the discovery of releases, webhooks and the poller.
 // Imports the core's types, `shared`, isomorphic-git and picomatch; it starts the `git` binary and reads no environment.
+export { readGitCredentials } from './credentials.ts';
 export {
   type DiscoverRequest,
   type Discovery,

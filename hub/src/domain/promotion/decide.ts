@@ -1,6 +1,7 @@
-import { err, ok, type Result, unreachable } from '@fairlead/shared/result';
+import { ok, unreachable } from '@fairlead/shared/result';
 import { advance, advanceEventsMax, removedStages } from './advance.ts';
-import type { PipelineCommand, PipelineRejection } from './commands.ts';
+import type { PipelineCommand } from './commands.ts';
+import { type Decision, refuse } from './decision.ts';
 import type { PipelineEvent } from './events.ts';
 import { get } from './persistent-map.ts';
 import { promote } from './promote.ts';
@@ -8,11 +9,7 @@ import { rollback } from './rollback.ts';
 import type { ActivePipeline, PipelineState } from './state.ts';
 import { stageState } from './state.ts';
 
-export type Decision = Result<PipelineEvent[], PipelineRejection>;
 type Command<Type extends PipelineCommand['type']> = Extract<PipelineCommand, { type: Type }>;
-
-export const refuse = (code: PipelineRejection['code'], detail: string): Decision =>
-  err({ code, detail });
 
 export function decidePipeline(state: PipelineState, command: PipelineCommand): Decision {
   if (command.type === 'define-pipeline') return define(state, command);

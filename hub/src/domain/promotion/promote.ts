@@ -3,7 +3,7 @@ import { err, ok, type Result } from '@fairlead/shared/result';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { isSettledOn, newestCandidate, releaseInStage, unsatisfiedStages } from './candidate.ts';
 import type { PipelineCommand, PipelineRejection } from './commands.ts';
-import { type Decision, refuse } from './decide.ts';
+import { type Decision, refuse } from './decision.ts';
 import type { PipelineEvent } from './events.ts';
 import { entries, get } from './persistent-map.ts';
 import { type ActivePipeline, type KnownRelease, releaseOf, short, stageState } from './state.ts';

@@ -3,7 +3,7 @@ import { err, ok, type Result } from '@fairlead/shared/result';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { isSettledOn, releaseInStage } from './candidate.ts';
 import type { PipelineCommand, PipelineRejection } from './commands.ts';
-import type { Decision } from './decide.ts';
+import type { Decision } from './decision.ts';
 import type { PipelineEvent } from './events.ts';
 import { evolvePipeline } from './evolve.ts';
 import { fleetView } from './fleet-view.ts';
