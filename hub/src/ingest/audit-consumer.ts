@@ -9,7 +9,7 @@ import {
 import { nanos } from '@nats-io/transport-node';
 import { auditAckWaitMs, auditBatchMessagesMax, auditEventsPerAppendMax } from '../limits.ts';
 import { inBatches } from './batches.ts';
-import type { IngestOptions } from './ingest.ts';
+import type { IngestOptions } from './ingest-options.ts';
 import type { CountInvalid } from './invalid-counter.ts';
 import { clusterOfSubject, decodeAuditBatch, type ReceivedAuditEvent } from './payloads.ts';
 import { auditStream } from './streams.ts';

@@ -7,13 +7,8 @@
 export { type AccountUpdater, pushAccount } from './account-update.ts';
 export { type BusOptions, connectBus } from './bus-connection.ts';
 export { type EmbeddedNats, type EmbeddedNatsOptions, startEmbeddedNats } from './embedded-nats.ts';
-export {
-  type AppendAgentAudit,
-  createIngest,
-  type Ingest,
-  type IngestOptions,
-  type RecordReports,
-} from './ingest.ts';
+export { createIngest, type Ingest } from './ingest.ts';
+export type { AppendAgentAudit, IngestOptions, RecordReports } from './ingest-options.ts';
 export { natsFiles, renderNatsConfiguration } from './nats-configuration.ts';
 export type { ReceivedAuditEvent, ReceivedBeat, ReceivedReport } from './payloads.ts';
 export { createPresence, type Presence, type PresenceEntry } from './presence.ts';

@@ -1,7 +1,7 @@
 import { DeliverPolicy, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { reportBatchMessagesMax } from '../limits.ts';
 import { inBatches } from './batches.ts';
-import type { IngestOptions } from './ingest.ts';
+import type { IngestOptions } from './ingest-options.ts';
 import type { CountInvalid } from './invalid-counter.ts';
 import { clusterOfSubject, decodeReport, type ReceivedReport } from './payloads.ts';
 import { reportStream } from './streams.ts';
