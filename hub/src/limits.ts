@@ -204,3 +204,6 @@ export const reportsCatchUpMsMax = 15_000;
 export const reconnectSpreadPerClusterMs = 30;
 export const reconnectSpreadMsMin = 250;
 export const reconnectSpreadMsMax = 60_000;
+
+/** The git program's answer to who it is. */
+export const gitVersionMsMax = 5_000;

@@ -14,7 +14,7 @@ import { createSecretReader, type HubConfig, readHubConfig } from './config/inde
 import { type DecisionLog, openSqliteDecisionLog } from './decision-log/index.ts';
 import { streams } from './domain/events.ts';
 import type { Snapshot } from './domain/promotion/commands.ts';
-import { createNativeGit, readGitCredentials, receiveWebhook, treeObjects } from './git/index.ts';
+import { openGit, readGitCredentials, receiveWebhook, treeObjects } from './git/index.ts';
 import { createHttpApi, startHttpServer } from './http/index.ts';
 import { createIngest, createPresence, startEmbeddedNats } from './ingest/index.ts';
 import { readModelLagMsMax, reportsCatchUpMsMax } from './limits.ts';
@@ -66,7 +66,8 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
   });
 
   // Repositories.
-  const git = createNativeGit({
+  const git = await openGit({
+    logger,
     environment: config.gitEnvironment,
     allowFile: config.allowFileRepositories,
   });

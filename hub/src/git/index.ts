@@ -14,6 +14,7 @@ export { GitError, type GitErrorCode, isGitError } from './git-error.ts';
 export { createIsomorphicGit } from './isomorphic/isomorphic-git.ts';
 export { createNativeGit, type NativeGitOptions } from './native/native-git.ts';
 export type { Commit, TreeEntry, TreeEntryKind } from './object.ts';
+export { openGit } from './open-git.ts';
 export { createPathFilter, type PathFilter } from './path-filter.ts';
 export {
   createRepositoryPoller,
