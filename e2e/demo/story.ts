@@ -83,8 +83,13 @@ export async function tellStory(
   await tellUntil('the audit has the repair', (entry) => repaired(entry, 'api'));
 
   chapter('Where things stand');
+  say('   $ fairlead cluster list');
   say(indent(await hub.cli(['cluster', 'list'])));
+  say('\n   $ fairlead status');
   say(indent(await hub.cli(['status'])));
+  say('\n   $ kubectl get units -A   # in production, without the hub');
+  say(indent(await production.kubectl(['get', 'units', '-A'])));
+  say('\n   $ fairlead audit verify');
   say(indent(await hub.cli(['audit', 'verify'])));
   checkAudit(narrator.told());
   say('   Every agent’s audit events are in the log once and in order, without a gap.');

@@ -64,6 +64,8 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     issueToken: (token) => commands.hub({ type: 'issue-token', ...token }, hubActor),
     nextId: random.nextId,
   });
+  // At once, so that a hub that cannot start further has still shown it.
+  if (adminToken) process.stdout.write(`Administrator's token, shown this once: ${adminToken}\n`);
 
   // Repositories.
   const git = await openGit({
@@ -275,7 +277,6 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
   const server = await startHttpServer({ app, ...config.http });
   parts.defer(server.close);
   logger.info({ url: server.url, enrol: agentLink.enrolPort, link: agentLink.linkPort }, 'ready');
-  if (adminToken) process.stdout.write(`Administrator's token, shown this once: ${adminToken}\n`);
 
   await untilAborted(signal);
   logger.info('stopping');
