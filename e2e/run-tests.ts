@@ -21,8 +21,12 @@ type VitestSummary = {
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-const run = (script: string, args: string[]): number =>
-  spawnSync(process.execPath, [script, ...args], { cwd: root, stdio: 'inherit' }).status ?? 1;
+const run = (script: string, args: string[], environment: Record<string, string> = {}): number => {
+  const env = { ...process.env, ...environment };
+  return (
+    spawnSync(process.execPath, [script, ...args], { cwd: root, stdio: 'inherit', env }).status ?? 1
+  );
+};
 
 function main(): number {
   if (run('deploy/tools/main.ts', []) !== 0) return 1;
@@ -30,13 +34,18 @@ function main(): number {
   const scratch = mkdtempSync(join(tmpdir(), 'fairlead-test-'));
   try {
     const report = join(scratch, 'report.json');
-    const status = run('node_modules/vitest/vitest.mjs', [
-      'run',
-      '--reporter=default',
-      '--reporter=json',
-      `--outputFile.json=${report}`,
-      ...process.argv.slice(2),
-    ]);
+    const status = run(
+      'node_modules/vitest/vitest.mjs',
+      [
+        'run',
+        '--reporter=default',
+        '--reporter=json',
+        `--outputFile.json=${report}`,
+        ...process.argv.slice(2),
+      ],
+      // Whatever a test leaves behind goes with this folder, also when the test was killed.
+      { TMPDIR: scratch },
+    );
     return conclude(JSON.parse(readFileSync(report, 'utf8')), status);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
