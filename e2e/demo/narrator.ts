@@ -8,6 +8,7 @@ export type AuditEntry = {
   at: string;
   type: string;
   cluster?: string;
+  pipeline?: string;
   // biome-ignore lint/suspicious/noExplicitAny: one entry has one of some thirty shapes.
   event: any;
 };
@@ -81,44 +82,52 @@ export function createNarrator(hub: Hub, write: (line: string) => void): Narrato
 const short = (commit: string): string => commit.slice(0, 8);
 
 /** One line for a person, or nothing for what would only be noise here. */
-export function describe({ event, type, cluster }: AuditEntry): string | undefined {
+export function describe(entry: AuditEntry): string | undefined {
+  const { event, type, cluster, pipeline } = entry;
   const where = event.clusterName ?? cluster;
+  const stage = `${pipeline}/${event.stage}`;
   switch (type) {
     case 'BranchMoved':
       return `hub: branch ${event.branch} is at ${short(event.commit)}`;
     case 'ReleasesDiscovered':
       return event.releases
         .map(
-          (r: { commit: string; subject: string }) =>
-            `hub: release ${short(r.commit)} “${r.subject}”`,
+          ({ commit, subject }: Release) =>
+            `hub: ${pipeline} has release ${short(commit)} “${subject}”`,
         )
         .join('\n             ');
-    case 'ReleaseAdmitted': {
-      const gates = event.gates.map((gate: { gate: string }) => gate.gate).join(', ');
-      return `hub: ${short(event.release)} admitted to ${event.stage}${gates ? ` (gates: ${gates})` : ''}`;
-    }
+    case 'ReleaseAdmitted':
+      return `hub: ${stage} admits ${short(event.release)}${gatesOf(event.gates)}`;
     case 'TargetAssigned':
-      return `hub: ${where} assigned ${short(event.release)}, generation ${event.generation} (${event.cause})`;
+      return `hub: ${stage} assigns ${short(event.release)} to ${where}, generation ${event.generation}`;
     case 'TargetSucceeded':
-      return `hub: ${where} applied and healthy`;
+      return `hub: ${stage} is applied and healthy on ${where}`;
     case 'TargetFailed':
-      return `hub: ${where} failed: ${event.message}`;
+      return `hub: ${stage} failed on ${where}: ${event.message}`;
     case 'RolloutSucceeded':
-      return `hub: ${event.stage} has ${short(event.release)} (${event.targetsSucceeded} of ${event.targetsTotal} targets)`;
+      return `hub: ${stage} has ${short(event.release)} (${event.targetsSucceeded} of ${event.targetsTotal} targets)`;
     case 'RolloutFailed':
-      return `hub: rollout to ${event.stage} failed: ${event.failure.message}`;
+      return `hub: ${stage} stops ${short(event.release)}: ${event.failure.message}`;
     case 'StageHealthChanged':
-      return `hub: ${event.stage} is ${event.health}${event.message ? ` (${event.message})` : ''}`;
+      return `hub: ${stage} is ${event.health}${event.message ? ` (${event.message})` : ''}`;
     case 'ReleaseSuperseded':
-      return `hub: ${short(event.release)} superseded by ${short(event.by)} in ${event.stage}`;
+      return `hub: ${stage} takes ${short(event.by)} in place of ${short(event.release)}`;
     case 'ClusterOffline':
     case 'ClusterConnected':
       return `hub: ${type === 'ClusterOffline' ? 'lost' : 'hears'} ${cluster ?? 'a cluster'}`;
     case 'AgentAudited':
       return event.kind === 'AssignmentAccepted'
         ? undefined
-        : `${cluster ?? 'agent'} ${event.pipeline}/${event.stage}: ${event.kind}: ${event.message}`;
+        : `${cluster ?? 'agent'}: ${event.pipeline}/${event.stage}: ${event.kind}: ${event.message}`;
     default:
       return undefined;
   }
+}
+
+type Release = { commit: string; subject: string };
+
+/** Only gates that had something to say. */
+function gatesOf(gates: readonly { gate: string; evidence: object }[]): string {
+  const names = gates.filter(({ evidence }) => Object.keys(evidence).length > 0);
+  return names.length === 0 ? '' : ` (${names.map(({ gate }) => gate).join(', ')})`;
 }

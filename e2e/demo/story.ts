@@ -98,7 +98,7 @@ export async function tellStory(
 const succeeded = ({ type, event }: AuditEntry, stage: string, release: string): boolean =>
   type === 'RolloutSucceeded' && event.stage === stage && event.release === release;
 
-const pipelineOf = (entry: AuditEntry & { pipeline?: string }): string => entry.pipeline ?? '';
+const pipelineOf = ({ pipeline = '' }: AuditEntry): string => pipeline;
 
 async function apiReplicas(system: System): Promise<number> {
   const { controlPlane } = system.cluster('production-1');
