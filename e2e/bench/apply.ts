@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startSystem, temporaryDirectory, waitFor } from '../stack/index.ts';
 import { bareLoop } from './bare-loop.ts';
+import { processorSeconds } from './processor-seconds.ts';
 import { unitName, unitObjects } from './units.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -32,30 +33,47 @@ spec:
     apply: {namespace: ${namespace}}
 `;
 
+export type ApplyOptions = {
+  readonly unitsTotal: number;
+  /** The agent's program; without it, the bundle that the images ship is made and measured. */
+  readonly program?: string;
+};
+
 /**
  * Units of four objects, each a pipeline of its own, applied and judged healthy by the agent's bundle on one control
- * plane, beside a bare loop of applies of the same objects on the same control plane. The units are assigned while the
- * agent is down, so the time counts from the agent's start and holds everything that an agent does.
+ * plane, beside a bare loop of applies of the same objects on the same control plane, run before and after it, because
+ * the machine's speed changes with what else runs on it. The units are assigned while the agent is down, so the time
+ * counts from the agent's start and holds everything that an agent does. Processor seconds are by program.
  */
-export async function benchApply({ unitsTotal }: { unitsTotal: number }) {
+export async function benchApply({ unitsTotal, program }: ApplyOptions) {
   const say = (line: string) => process.stdout.write(`${line}\n`);
-  execFileSync(process.execPath, ['agent/build/bundle.ts'], { cwd: root, stdio: 'inherit' });
+  if (!program) {
+    execFileSync(process.execPath, ['agent/build/bundle.ts'], { cwd: root, stdio: 'inherit' });
+  }
   await using directory = await temporaryDirectory();
   await using system = await startSystem({
     directory: directory.path,
     clusters: [{ name: 'production-1', labels: { environment: 'production' } }],
-    agentProgram: join(root, 'agent/dist/agent.mjs'),
+    agentProgram: program ?? join(root, 'agent/dist/agent.mjs'),
     onProgress: say,
   });
   const { controlPlane, agent } = system.cluster('production-1');
   const idleBytes = await residentBytes(agent.process.pid, 'VmRSS');
   say(`agent idle: ${mebibytes(idleBytes)} MiB`);
 
-  for (const name of ['bare', namespace]) await controlPlane.kubectl(['create', 'namespace', name]);
-  const bareSeconds = await bareLoop(controlPlane, unitsTotal, 'bare');
-  say(`bare loop: ${bareSeconds.toFixed(1)} s for ${unitsTotal * 4} objects`);
-
   await agent.process.stop();
+  for (const name of ['before', namespace, 'after']) {
+    await controlPlane.kubectl(['create', 'namespace', name]);
+  }
+  const bare = async (name: string): Promise<number> => {
+    const atStart = await processorSeconds();
+    const seconds = await bareLoop(controlPlane, unitsTotal, name);
+    say(`bare loop ${name}: ${seconds.toFixed(1)} s for ${unitsTotal * 4} objects`);
+    say(`  processor seconds ${JSON.stringify(await processorSeconds(atStart))}`);
+    return seconds;
+  };
+  const beforeSeconds = await bare('before');
+
   for (let index = 0; index < unitsTotal; index++) {
     const objects = unitObjects(index, namespace).map((object) => JSON.stringify(object));
     await system.copy.write(`units/${unitName(index)}/all.yaml`, objects.join('\n---\n'));
@@ -69,22 +87,30 @@ export async function benchApply({ unitsTotal }: { unitsTotal: number }) {
   const position = await waitForTotal(system, 'assigned', unitsTotal);
   say(`hub: ${unitsTotal} units assigned`);
 
+  const atStart = await processorSeconds();
   const startedAt = Date.now();
   await agent.process.restart();
   await waitForTotal(system, 'succeeded', unitsTotal);
   const agentSeconds = (Date.now() - startedAt) / 1_000;
+  const agentProcessorSeconds = await processorSeconds(atStart);
   const peakBytes = await residentBytes(agent.process.pid, 'VmHWM');
-  const ratio = agentSeconds / bareSeconds;
-  say(`agent: ${agentSeconds.toFixed(1)} s, ${ratio.toFixed(2)} times the bare loop`);
-  say(`agent peak: ${mebibytes(peakBytes)} MiB`);
+  say(`agent: ${agentSeconds.toFixed(1)} s, peak ${mebibytes(peakBytes)} MiB`);
+  say(`  processor seconds ${JSON.stringify(agentProcessorSeconds)}`);
   await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1_000));
   const loadedBytes = await residentBytes(agent.process.pid, 'VmRSS');
+  say(`agent idle with ${unitsTotal} units: ${mebibytes(loadedBytes)} MiB`);
+  await agent.process.stop();
+
+  const bareSeconds = (beforeSeconds + (await bare('after'))) / 2;
+  const ratio = agentSeconds / bareSeconds;
+  say(`the agent took ${ratio.toFixed(2)} times the bare loop`);
   return {
     unitsTotal,
     objectsTotal: unitsTotal * 4,
     bareSeconds: round(bareSeconds),
     agentSeconds: round(agentSeconds),
     ratio: round(ratio),
+    agentProcessorSeconds,
     agentPeakMebibytes: mebibytes(peakBytes),
     agentIdleEmptyMebibytes: mebibytes(idleBytes),
     agentIdleLoadedMebibytes: mebibytes(loadedBytes),

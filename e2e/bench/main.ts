@@ -7,16 +7,17 @@ const usage = `usage: npm run bench -- <name> [options]
 
   propagation [--pushes 50]   times from git push to healthy, p50 and p99
   apply [--units 1000]        units of four objects applied and healthy, beside a bare loop of applies
+        [--agent FILE]        measures this program of the agent instead of a fresh bundle, for profiles
 `;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { units: { type: 'string' }, pushes: { type: 'string' } },
+  options: { units: { type: 'string' }, agent: { type: 'string' }, pushes: { type: 'string' } },
 });
 
 const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = {
   propagation: () => benchPropagation({ pushesTotal: Number(values.pushes ?? 50) }),
-  apply: () => benchApply({ unitsTotal: Number(values.units ?? 1_000) }),
+  apply: () => benchApply({ unitsTotal: Number(values.units ?? 1_000), program: values.agent }),
 };
 
 const benchmark = benchmarks[positionals[0] ?? ''];
