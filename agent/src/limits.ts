@@ -12,6 +12,10 @@ export const gitTreeObjectsMax = 50_000;
 /** Nesting of folders; a deeper tree is hostile. */
 export const gitTreeDepthMax = 64;
 export const gitPathBytesMax = 1_024;
+/** Entries of parsed trees above the roots that stay in memory; a larger tree is parsed each time. */
+export const gitPathTreeEntriesMax = 10_000;
+/** Ids of objects that are known to be in the store, so that they are not hashed and compared again. */
+export const gitKnownObjectsMax = 4_096;
 /** Objects of trees that no assignment needs are kept this long, so that a roll back needs no fetch. */
 export const gitTreeIdleMsMax = 7 * 24 * 3_600_000;
 /** An object younger than this is never swept, because a fetch that needs it may be under way. */
@@ -58,6 +62,10 @@ export const fetchDurationMsMax = 300_000;
 /** Silence within one fetch. */
 export const fetchIdleMsMax = 30_000;
 export const fetchHaveCommitsMax = 16;
+/** Fetches at once; the hub refuses more than a few of one cluster. */
+export const fetchesInFlightMax = 4;
+/** The connection of fetches is kept this long for the next one. */
+export const fetchLinkIdleMs = 10_000;
 /** Tries to enrol after a refusal: rarely, so that a revoked cluster does not knock. */
 export const enrolRefusedMsMin = 60_000;
 export const enrolRefusedMsMax = 300_000;
@@ -81,7 +89,7 @@ export const auditResendMs = 60_000;
 export const auditResendMsMax = 600_000;
 /** Room that is kept in a bus message for its envelope. */
 export const busEnvelopeBytesMax = 1_024;
-export const reportsInFlightMax = 16;
+export const reportsInFlightMax = 64;
 /** A unit may send this many reports at once, then one each interval. */
 export const reportBurstMax = 6;
 export const reportIntervalMs = 5_000;
@@ -116,7 +124,7 @@ export const watchLineBytesMax = 8 * 1024 * 1024;
 
 // Reconciling.
 /** Units that work at once; one that waits for health does not count. */
-export const unitsInParallelMax = 16;
+export const unitsInParallelMax = 24;
 /** Requests of one unit at once, so that a large unit leaves room for others. */
 export const unitRequestsInFlightMax = 12;
 /** Pause between two looks for a kind that the unit has just defined. */
@@ -126,8 +134,18 @@ export const unitRetryMsMin = 1_000;
 export const unitRetryMsMax = 120_000;
 /** Changes within this time go into one report; a phase that ends the work does not wait. */
 export const unitReportDelayMs = 200;
+/** The same while more units want to work than may; what lies between a unit's beginning and its end tells little then. */
+export const unitReportDelayCrowdedMs = 2_000;
 /** The unit's object in the cluster is written at most this often while only its health changes. */
 export const unitStatusIntervalMs = 10_000;
+/** A unit that is not at an end yet shows in its object after this time. */
+export const unitStatusProgressMs = 3_000;
+/** While units have work, their objects wait up to this time. */
+export const unitStatusBusyMsMax = 30_000;
+/** Pause between two looks whether units still have work. */
+export const unitStatusPauseMs = 250;
+/** Writes of units' objects at once, so that they never stand in the way of the units' own. */
+export const unitStatusWritesMax = 4;
 export const unitMessageCharactersMax = 2_000;
 /** A unit looks at its objects' health at most once in a millisecond for so many of them. */
 export const unitObjectsLookedAtPerMs = 40;

@@ -15,7 +15,7 @@ import { createBackoff, type Pulse, pause } from './pause.ts';
 import { encodeAudit } from './wire.ts';
 
 export type AuditPumpDependencies = {
-  readonly journal: Pick<Journal, 'readAudit' | 'agentEpoch'>;
+  readonly journal: Pick<Journal, 'readAudit' | 'agentEpoch' | 'durable'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -65,6 +65,8 @@ export function createAuditPump(dependencies: AuditPumpDependencies) {
       const suffix = tries === 0 ? '' : `/again-${tries}`;
       const messageId = `${session.clusterId}/${epoch}/audit/${first}${suffix}`;
       try {
+        // A sequence that was sent must never be given again, not even after a power cut.
+        await journal.durable();
         await session.publishStored('audit', batch.payload, messageId);
         sent = { epoch, first, last: batch.lastSequence, atMs: clock.now(), tries };
         backoff.reset();

@@ -536,6 +536,14 @@ describe('the report pump', () => {
       () => agent.link.status().bus.state,
       (state) => state === 'open',
     );
+    for (let change = -20; change <= 0; change++) {
+      agent.journal.putReport(reportOf({ message: String(change) }));
+      await eventually(
+        'the allowance is used up',
+        () => agent.journal.pendingReports(1).length,
+        (count) => count === 0 || change > -15,
+      );
+    }
     for (let change = 1; change <= 200; change++) {
       agent.journal.putReport(reportOf({ message: String(change) }));
       agent.journal.putReport(reportOf({ unit: `other-${change}/s` as UnitId }));

@@ -13,7 +13,10 @@ import { createBackoff, type Pulse, pause } from './pause.ts';
 import { encodeReport } from './wire.ts';
 
 export type ReportPumpDependencies = {
-  readonly journal: Pick<Journal, 'pendingReports' | 'markReportSent' | 'agentEpoch'>;
+  readonly journal: Pick<
+    Journal,
+    'unitsWithPendingReports' | 'pendingReportOf' | 'markReportsSent' | 'agentEpoch' | 'durable'
+  >;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -44,14 +47,15 @@ export function createReportPump(dependencies: ReportPumpDependencies) {
       const epoch = journal.agentEpoch();
       const messageId = `${session.clusterId}/${epoch}/report/${record.sequence}`;
       await session.publishStored('report', encodeReport(record, epoch), messageId);
-      journal.markReportSent(record.report.unit, record.sequence);
     };
     while (!signal.aborted) {
       const nowMs = clock.now();
       let waitMs = idleWaitMs;
       const due: ReportRecord[] = [];
-      for (const record of journal.pendingReports(unitsMax)) {
+      for (const { unit } of journal.unitsWithPendingReports(unitsMax)) {
         if (due.length >= reportsInFlightMax) break;
+        const record = journal.pendingReportOf(unit);
+        if (record === undefined) continue;
         const delayMs = allow.delayMs(record.report, nowMs);
         if (delayMs > 0) waitMs = Math.min(waitMs, delayMs);
         else due.push(record);
@@ -60,11 +64,14 @@ export function createReportPump(dependencies: ReportPumpDependencies) {
         await changed.wait(waitMs, signal);
         continue;
       }
+      // A sequence that was sent must never be given again, not even after a power cut.
+      await journal.durable();
       const results = await Promise.allSettled(due.map(send));
-      for (const [index, result] of results.entries()) {
-        const record = due[index];
-        if (record && result.status === 'fulfilled') allow.take(record.report, nowMs);
-      }
+      const sent = due.filter((_, index) => results[index]?.status === 'fulfilled');
+      for (const { report } of sent) allow.take(report, nowMs);
+      journal.markReportsSent(
+        sent.map(({ sequence, report }) => ({ unit: report.unit, sequence })),
+      );
       const failed = results.find((result) => result.status === 'rejected');
       if (failed === undefined) backoff.reset();
       else if (!signal.aborted) {

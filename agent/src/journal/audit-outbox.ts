@@ -89,6 +89,19 @@ export function createAuditOutbox(
     })
     .prepare();
 
+  const ascending = orm
+    .select()
+    .from(auditOutbox)
+    .where(gt(auditOutbox.sequence, sql.placeholder('after')))
+    .orderBy(asc(auditOutbox.sequence))
+    .limit(sql.placeholder('eventsMax'))
+    .prepare();
+  const through = orm
+    .select()
+    .from(auditOutbox)
+    .where(lte(auditOutbox.sequence, sql.placeholder('sequence')))
+    .prepare();
+
   const put = (sequence: number, state: number, body: string): void => {
     insert.run({ sequence, state, body, checksum: rowChecksum(sequence, state, body) });
   };
@@ -143,14 +156,7 @@ export function createAuditOutbox(
     read: ({ after, eventsMax, bytesMax }) => {
       const result: AuditRecord[] = [];
       let size = 0;
-      const found = orm
-        .select()
-        .from(auditOutbox)
-        .where(gt(auditOutbox.sequence, after))
-        .orderBy(asc(auditOutbox.sequence))
-        .limit(eventsMax)
-        .all();
-      for (const row of found) {
+      for (const row of ascending.all({ after, eventsMax })) {
         size += rowBytes(row.body);
         if (size > bytesMax && result.length > 0) break;
         result.push(recordOf(row));
@@ -160,7 +166,7 @@ export function createAuditOutbox(
     },
 
     removeThrough: (sequence) => {
-      const gone = orm.select().from(auditOutbox).where(lte(auditOutbox.sequence, sequence)).all();
+      const gone = through.all({ sequence });
       if (gone.length === 0) return;
       orm.delete(auditOutbox).where(lte(auditOutbox.sequence, sequence)).run();
       rows -= gone.length;

@@ -25,27 +25,51 @@ export function createCompleteTrees({ orm }: JournalDatabase): CompleteTrees {
       eq(completeTrees.commitId, tree.commit),
       eq(completeTrees.root, tree.root),
     );
+  const insert = orm
+    .insert(completeTrees)
+    .values({
+      repository: sql.placeholder('repository'),
+      commitId: sql.placeholder('commit'),
+      root: sql.placeholder('root'),
+      usedAtMs: sql.placeholder('nowMs'),
+    })
+    .onConflictDoUpdate({
+      target: [completeTrees.commitId, completeTrees.root, completeTrees.repository],
+      set: { usedAtMs: sql`excluded.used_at_ms` },
+    })
+    .prepare();
+  const one = orm
+    .select()
+    .from(completeTrees)
+    .where(
+      and(
+        eq(completeTrees.repository, sql.placeholder('repository')),
+        eq(completeTrees.commitId, sql.placeholder('commit')),
+        eq(completeTrees.root, sql.placeholder('root')),
+      ),
+    )
+    .prepare();
+  const newest = orm
+    .select()
+    .from(completeTrees)
+    .where(
+      and(
+        eq(completeTrees.repository, sql.placeholder('repository')),
+        eq(completeTrees.root, sql.placeholder('root')),
+      ),
+    )
+    .orderBy(desc(completeTrees.usedAtMs))
+    .limit(sql.placeholder('commitsMax'))
+    .prepare();
+
   return {
     markComplete: ({ repository, commit, root }, nowMs) => {
-      orm
-        .insert(completeTrees)
-        .values({ repository, commitId: commit, root, usedAtMs: nowMs })
-        .onConflictDoUpdate({
-          target: [completeTrees.commitId, completeTrees.root, completeTrees.repository],
-          set: { usedAtMs: sql`excluded.used_at_ms` },
-        })
-        .run();
+      insert.run({ repository, commit, root, nowMs });
     },
-    isComplete: (tree) => orm.select().from(completeTrees).where(same(tree)).get() !== undefined,
+    isComplete: ({ repository, commit, root }) =>
+      one.get({ repository, commit, root }) !== undefined,
     completeCommits: (repository, root, commitsMax) =>
-      orm
-        .select()
-        .from(completeTrees)
-        .where(and(eq(completeTrees.repository, repository), eq(completeTrees.root, root)))
-        .orderBy(desc(completeTrees.usedAtMs))
-        .limit(commitsMax)
-        .all()
-        .map((row) => row.commitId),
+      newest.all({ repository, root, commitsMax }).map((row) => row.commitId),
     forgetTree: (tree) => {
       orm.delete(completeTrees).where(same(tree)).run();
     },

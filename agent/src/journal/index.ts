@@ -16,6 +16,12 @@ export {
 } from './git-object.ts';
 export { type Journal, type JournalOptions, type OutboxStatus, openJournal } from './journal.ts';
 export { createObjectStore, type ObjectStore } from './object-store.ts';
-export type { ReportRecord } from './report-outbox.ts';
+export type { PendingUnit, ReportRecord } from './report-outbox.ts';
 export { createTreeFolders, type TreeFolders } from './tree-folders.ts';
-export { type TreeFile, type WalkedTree, type WalkFailure, walkTree } from './walk-tree.ts';
+export {
+  createPathTrees,
+  type TreeFile,
+  type WalkedTree,
+  type WalkFailure,
+  walkTree,
+} from './walk-tree.ts';

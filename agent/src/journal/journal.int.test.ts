@@ -169,13 +169,19 @@ describe('the report outbox', () => {
     journal.putReport(reportOf({ phase: 'applying' }));
     const [older] = journal.pendingReports(10);
     journal.putReport(reportOf({ phase: 'settled' }));
-    journal.markReportSent('checkout/staging', older?.sequence ?? 0);
+    journal.markReportsSent([{ unit: 'checkout/staging', sequence: older?.sequence ?? 0 }]);
     const [newer, ...others] = journal.pendingReports(10);
     expect(others).toEqual([]);
     expect(newer?.report.phase).toBe('settled');
     expect(newer?.sequence).toBe((older?.sequence ?? 0) + 1);
-    journal.markReportSent('checkout/staging', newer?.sequence ?? 0);
+    expect(journal.unitsWithPendingReports(10)).toEqual([
+      { unit: 'checkout/staging', sequence: newer?.sequence },
+    ]);
+    expect(journal.pendingReportOf('checkout/staging')).toEqual(newer);
+    journal.markReportsSent([{ unit: 'checkout/staging', sequence: newer?.sequence ?? 0 }]);
     expect(journal.pendingReports(10)).toEqual([]);
+    expect(journal.unitsWithPendingReports(10)).toEqual([]);
+    expect(journal.pendingReportOf('checkout/staging')).toBeUndefined();
     journal.requeueReports();
     expect(journal.pendingReports(10)[0]?.sequence).toBe((newer?.sequence ?? 0) + 1);
   });

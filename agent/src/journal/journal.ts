@@ -11,8 +11,14 @@ import {
 } from './audit-outbox.ts';
 import { type CompleteTrees, createCompleteTrees } from './complete-trees.ts';
 import { type JournalDatabase, openDatabase } from './database.ts';
+import { createDurable } from './durable.ts';
 import { readFact, writeFact } from './facts.ts';
-import { createReportOutbox, type ReportRecord, verifyReports } from './report-outbox.ts';
+import {
+  createReportOutbox,
+  type PendingUnit,
+  type ReportRecord,
+  verifyReports,
+} from './report-outbox.ts';
 import { createUnitJournal, type UnitJournal, verifyUnits } from './units.ts';
 import { walFault } from './wal.ts';
 
@@ -24,9 +30,15 @@ export type OutboxStatus = {
   readonly bytes: number;
 };
 
-/** Everything that the agent must still know after a crash. Calls are synchronous and on disk when they return. */
+/**
+ * Everything that the agent must still know after a crash. Calls are synchronous, and what they wrote outlives the
+ * process when they return. What leaves the agent on the strength of a write waits for `durable` first: an apply for its
+ * intent, a message to the hub for its sequence.
+ */
 export type Journal = UnitJournal &
   CompleteTrees & {
+    /** Resolves when all that was written before outlives a power cut as well; callers share one sync. */
+    readonly durable: () => Promise<void>;
     /** Names the life of this journal's sequences. */
     readonly agentEpoch: () => string;
     readonly appendAudit: (entries: readonly AuditEntry[]) => void;
@@ -38,7 +50,9 @@ export type Journal = UnitJournal &
     readonly acknowledgeAudit: (agentEpoch: string, sequence: number) => void;
     readonly putReport: (report: UnitReport) => void;
     readonly pendingReports: (reportsMax: number) => ReportRecord[];
-    readonly markReportSent: (unit: string, sequence: number) => void;
+    readonly unitsWithPendingReports: (unitsMax: number) => readonly PendingUnit[];
+    readonly pendingReportOf: (unit: string) => ReportRecord | undefined;
+    readonly markReportsSent: (sent: readonly PendingUnit[]) => void;
     readonly requeueReports: () => void;
     readonly outboxStatus: () => OutboxStatus;
     /** Calls the listener after each append to an outbox; the answer ends it. */
@@ -61,6 +75,7 @@ export function openJournal(options: JournalOptions): Journal {
   const database = openDatabase(file, clock.now(), verifyAll);
   const audit = createAuditOutbox(database, { rowsMax: limits.auditRowsMax });
   const reports = createReportOutbox(database);
+  const durable = createDurable(file);
   const listeners = new Set<() => void>();
   const notify = (): void => {
     for (const listener of listeners) listener();
@@ -115,6 +130,7 @@ export function openJournal(options: JournalOptions): Journal {
   const journal: Omit<Journal, typeof Symbol.dispose> = {
     ...createUnitJournal(database),
     ...createCompleteTrees(database),
+    durable: durable.sync,
     agentEpoch: () => readFact(database, 'agent_epoch') ?? '',
 
     appendAudit: (entries) => {
@@ -145,7 +161,9 @@ export function openJournal(options: JournalOptions): Journal {
       notify();
     },
     pendingReports: reports.pending,
-    markReportSent: reports.markSent,
+    unitsWithPendingReports: reports.pendingUnits,
+    pendingReportOf: reports.pendingOf,
+    markReportsSent: reports.markSent,
     requeueReports: () => {
       reports.requeueAll();
       notify();
@@ -161,7 +179,10 @@ export function openJournal(options: JournalOptions): Journal {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    close: () => database.raw.close(),
+    close: () => {
+      durable.close();
+      database.raw.close();
+    },
   };
   return { ...journal, [Symbol.dispose]: journal.close };
 }

@@ -11,12 +11,18 @@ export type ReportRecord = {
   readonly report: UnitReport;
 };
 
+export type PendingUnit = { readonly unit: string; readonly sequence: number };
+
 export type ReportOutbox = {
   /** Replaces the unit's older report. */
   readonly put: (report: UnitReport, observedAtMs: number) => void;
   readonly pending: (reportsMax: number) => ReportRecord[];
-  /** No effect when a newer report of the unit waits by now. */
-  readonly markSent: (unit: string, sequence: number) => void;
+  /** Which units' reports wait, the oldest first, without reading the reports. */
+  readonly pendingUnits: (unitsMax: number) => readonly PendingUnit[];
+  /** The unit's report, if one waits. */
+  readonly pendingOf: (unit: string) => ReportRecord | undefined;
+  /** No effect on a unit whose newer report waits by now. */
+  readonly markSent: (sent: readonly PendingUnit[]) => void;
   /** Every unit's newest report waits again, under new sequences, so that the bus does not take them for re-sends. */
   readonly requeueAll: () => void;
   readonly dropOldest: () => boolean;
@@ -35,6 +41,25 @@ export function createReportOutbox(database: JournalDatabase): ReportOutbox {
     .select()
     .from(reportOutbox)
     .where(eq(reportOutbox.unit, sql.placeholder('unit')))
+    .prepare();
+  const waiting = orm
+    .select()
+    .from(reportOutbox)
+    .where(eq(reportOutbox.pending, 1))
+    .orderBy(asc(reportOutbox.sequence))
+    .limit(sql.placeholder('reportsMax'))
+    .prepare();
+  const waitingUnits = orm
+    .select({ unit: reportOutbox.unit, sequence: reportOutbox.sequence })
+    .from(reportOutbox)
+    .where(eq(reportOutbox.pending, 1))
+    .orderBy(asc(reportOutbox.sequence))
+    .limit(sql.placeholder('unitsMax'))
+    .prepare();
+  const waitingCount = orm
+    .select({ rows: count() })
+    .from(reportOutbox)
+    .where(eq(reportOutbox.pending, 1))
     .prepare();
   const insert = orm
     .insert(reportOutbox)
@@ -78,20 +103,20 @@ export function createReportOutbox(database: JournalDatabase): ReportOutbox {
         bytes += Buffer.byteLength(body) - Buffer.byteLength(older?.body ?? '');
       }),
 
-    pending: (reportsMax) =>
-      orm
-        .select()
-        .from(reportOutbox)
-        .where(eq(reportOutbox.pending, 1))
-        .orderBy(asc(reportOutbox.sequence))
-        .limit(reportsMax)
-        .all()
-        .map(recordOf),
-
-    markSent: (unit, sequence) => {
+    pending: (reportsMax) => waiting.all({ reportsMax }).map(recordOf),
+    pendingUnits: (unitsMax) => waitingUnits.all({ unitsMax }),
+    pendingOf: (unit) => {
       const row = byUnit.get({ unit });
-      if (row?.sequence === sequence) write(unit, sequence, 0, row.body);
+      return row?.pending === 1 ? recordOf(row) : undefined;
     },
+
+    markSent: (sent) =>
+      inTransaction(() => {
+        for (const { unit, sequence } of sent) {
+          const row = byUnit.get({ unit });
+          if (row?.sequence === sequence) write(unit, sequence, 0, row.body);
+        }
+      }),
 
     requeueAll: () =>
       inTransaction(() => {
@@ -115,9 +140,7 @@ export function createReportOutbox(database: JournalDatabase): ReportOutbox {
       return true;
     },
 
-    pendingCount: () =>
-      orm.select({ rows: count() }).from(reportOutbox).where(eq(reportOutbox.pending, 1)).get()
-        ?.rows ?? 0,
+    pendingCount: () => waitingCount.get()?.rows ?? 0,
     bytesCount: () => bytes,
   };
 }

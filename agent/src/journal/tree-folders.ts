@@ -14,7 +14,7 @@ import { err, ok, type Result } from '@fairlead/shared/result';
 import type { Clock, Random } from '@fairlead/shared/time';
 import { treeFoldersMax } from '../limits.ts';
 import type { ObjectStore } from './object-store.ts';
-import { type TreeFile, type WalkFailure, walkTree } from './walk-tree.ts';
+import { createPathTrees, type TreeFile, type WalkFailure, walkTree } from './walk-tree.ts';
 
 export type TreeFolders = {
   /**
@@ -39,6 +39,7 @@ export function createTreeFolders(dependencies: TreeFoldersDependencies): TreeFo
   const { directory, objects, clock, random } = dependencies;
   const underWay = new Map<string, Promise<Result<string, WalkFailure>>>();
   const known = new Map<string, string>();
+  const pathTrees = createPathTrees();
   let cleared: Promise<void> | undefined;
 
   // Folders of an earlier process may be torn by a power cut, and a part of a tree must never be rendered.
@@ -58,7 +59,7 @@ export function createTreeFolders(dependencies: TreeFoldersDependencies): TreeFo
   const write = async (commit: string, root: string): Promise<Result<string, WalkFailure>> => {
     cleared ??= clear();
     await cleared;
-    const walked = await walkTree(objects.read, commit, root);
+    const walked = await walkTree(objects.read, commit, root, pathTrees);
     if (!walked.ok) return walked;
     const folder = join(directory, walked.value.treeId);
     if (await touch(folder)) return ok(folder);

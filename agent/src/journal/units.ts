@@ -10,7 +10,7 @@ import {
 import { readNumberFact, writeFact } from './facts.ts';
 import { assignments, inventories } from './schema.ts';
 
-export type UnitJournal = ReconcileJournal & {
+export type UnitJournal = Omit<ReconcileJournal, 'durable'> & {
   /** Raises the hub epoch that assignments may have; a smaller one changes nothing. */
   readonly acceptEpoch: (epoch: number) => void;
 };

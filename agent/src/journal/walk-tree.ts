@@ -1,6 +1,37 @@
 import { err, ok, type Result } from '@fairlead/shared/result';
-import { gitPathBytesMax, gitTreeBytesMax, gitTreeDepthMax, gitTreeObjectsMax } from '../limits.ts';
+import {
+  gitPathBytesMax,
+  gitPathTreeEntriesMax,
+  gitTreeBytesMax,
+  gitTreeDepthMax,
+  gitTreeObjectsMax,
+} from '../limits.ts';
 import { type GitObject, type GitTreeEntry, parseTree, treeOfCommit } from './git-object.ts';
+
+/** Entries of trees that many roots lie below; their objects were verified when they were read. */
+export type PathTrees = {
+  readonly get: (id: string) => readonly GitTreeEntry[] | undefined;
+  readonly put: (id: string, entries: readonly GitTreeEntry[]) => void;
+};
+
+/** A thousand units of one commit lie below the same few trees, so these are parsed once and not once a unit. */
+export function createPathTrees(entriesMax = gitPathTreeEntriesMax): PathTrees {
+  const trees = new Map<string, readonly GitTreeEntry[]>();
+  let total = 0;
+  return {
+    get: (id) => trees.get(id),
+    put: (id, entries) => {
+      if (trees.has(id)) return;
+      if (total + entries.length > entriesMax) {
+        trees.clear();
+        total = 0;
+      }
+      if (entries.length > entriesMax) return;
+      trees.set(id, entries);
+      total += entries.length;
+    },
+  };
+}
 
 export type ReadObject = (id: string) => Promise<GitObject | undefined>;
 
@@ -33,6 +64,7 @@ export async function walkTree(
   read: ReadObject,
   commit: string,
   root: string,
+  pathTrees?: PathTrees,
 ): Promise<Result<WalkedTree, WalkFailure>> {
   const objectIds = new Set<string>();
   const commitObject = await read(commit);
@@ -45,8 +77,12 @@ export async function walkTree(
   let treeId = top.value;
   const segments = root === '' ? [] : root.split('/');
   for (const [index, segment] of segments.entries()) {
-    const entries = await readTree(read, treeId, segments.slice(0, index).join('/'));
+    const known = pathTrees?.get(treeId);
+    const entries = known
+      ? ok(known)
+      : await readTree(read, treeId, segments.slice(0, index).join('/'));
     if (!entries.ok) return entries;
+    pathTrees?.put(treeId, entries.value);
     objectIds.add(treeId);
     const next = entries.value.find((entry) => entry.name === segment);
     const place = segments.slice(0, index + 1).join('/');

@@ -22,6 +22,7 @@ export function createMemoryJournal(): ReconcileJournal & { readonly writes: () 
   const inventories = new Map<UnitId, Inventory>();
   let writes = 0;
   return {
+    durable: async () => {},
     acceptedEpoch: () => 1,
     saveAssignment: (assignment) => {
       writes++;

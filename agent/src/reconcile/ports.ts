@@ -27,8 +27,10 @@ export type Inventory = {
   readonly entries: readonly InventoryEntry[];
 };
 
-/** The durable memory of the reconciler. Calls are synchronous and on disk when they return. */
+/** The durable memory of the reconciler. Calls are synchronous, and what they wrote outlives the process. */
 export type ReconcileJournal = {
+  /** Resolves when all that was written before outlives a power cut as well; the cluster is changed after that only. */
+  readonly durable: () => Promise<void>;
   readonly acceptedEpoch: () => number;
   readonly saveAssignment: (assignment: Assignment) => void;
   readonly loadAssignments: () => readonly Assignment[];
