@@ -1,9 +1,15 @@
-import { type FetchTreeResponse, type GitObjectChunk, GitObjectType } from '@fairlead/proto';
+import {
+  type FetchTreeResponse,
+  type GitObjectChunk,
+  GitObjectType,
+  type LinkServiceClient,
+} from '@fairlead/proto';
 import { err, ok, type Result } from '@fairlead/shared/result';
 import type { Clock } from '@fairlead/shared/time';
 import { status } from '@grpc/grpc-js';
 import type { Assignment } from '../domain/link/index.ts';
 import {
+  createPathTrees,
   type GitObjectKind,
   hashGitObject,
   isObjectId,
@@ -15,14 +21,18 @@ import {
 } from '../journal/index.ts';
 import {
   fetchDurationMsMax,
+  fetchesInFlightMax,
   fetchHaveCommitsMax,
   fetchIdleMsMax,
+  fetchLinkIdleMs,
+  gitKnownObjectsMax,
   gitObjectBytesMax,
   gitTreeBytesMax,
   gitTreeObjectsMax,
 } from '../limits.ts';
 import type { LoadTree, StepFailure } from '../reconcile/index.ts';
 import { failureOf, openLink } from './channel.ts';
+import type { HubIdentity } from './hub-identity.ts';
 import type { IdentitySource } from './identity.ts';
 
 export type FetchDependencies = {
@@ -57,6 +67,10 @@ const kinds: Readonly<Record<number, GitObjectKind>> = {
 export function createFetchTree(dependencies: FetchDependencies): FetchTree {
   const { identity, journal, objects, clock } = dependencies;
   const underWay = new Map<string, Promise<Result<void, StepFailure>>>();
+  const links = createFetchLinks();
+  const inTurn = createPlaces(fetchesInFlightMax);
+  const pathTrees = createPathTrees();
+  const stored = new Set<string>();
 
   const receive = async (
     assignment: Assignment,
@@ -64,16 +78,16 @@ export function createFetchTree(dependencies: FetchDependencies): FetchTree {
   ): Promise<Result<Set<string>, StepFailure>> => {
     const current = identity.current();
     if (current === undefined) return passing('the agent has no identity yet');
-    const client = openLink(current);
+    const link = links.take(current);
     const { pipeline, stage, commit, root } = assignment;
     const deadline = Date.now() + fetchDurationMsMax;
     const request = { pipeline, stage, commit, root, haveCommits: [...haveCommits] };
-    const call = client.fetchTree(request, { deadline });
+    const call = link.client.fetchTree(request, { deadline });
     const cancel = (): void => call.cancel();
     const watchdog = setTimeout(cancel, fetchIdleMsMax);
     dependencies.signal.addEventListener('abort', cancel, { once: true });
     if (dependencies.signal.aborted) cancel();
-    const reception = createReception(objects, commit.length);
+    const reception = createReception(objects, commit.length, stored);
     try {
       for await (const response of call as AsyncIterable<FetchTreeResponse>) {
         watchdog.refresh();
@@ -83,6 +97,7 @@ export function createFetchTree(dependencies: FetchDependencies): FetchTree {
       return reception.end();
     } catch (error) {
       const failure = failureOf(error);
+      if (failure.code === status.UNAVAILABLE) link.drop();
       const unassigned = failure.code === status.PERMISSION_DENIED;
       return passing(
         unassigned
@@ -94,7 +109,7 @@ export function createFetchTree(dependencies: FetchDependencies): FetchTree {
       dependencies.signal.removeEventListener('abort', cancel);
       call.on('error', () => undefined);
       call.cancel();
-      client.close();
+      link.release();
     }
   };
 
@@ -106,7 +121,7 @@ export function createFetchTree(dependencies: FetchDependencies): FetchTree {
     for (const haveCommits of have.length === 0 ? [[]] : [have, []]) {
       const received = await receive(assignment, haveCommits);
       if (!received.ok) return received;
-      const walked = await walkTree(objects.read, tree.commit, tree.root);
+      const walked = await walkTree(objects.read, tree.commit, tree.root, pathTrees);
       if (walked.ok) {
         const foreign = [...received.value].filter((id) => !walked.value.objectIds.has(id));
         if (foreign.length > 0) {
@@ -117,6 +132,8 @@ export function createFetchTree(dependencies: FetchDependencies): FetchTree {
         return ok(undefined);
       }
       if (walked.error.kind === 'refused') return final(walked.error.message);
+      // Something is not there that was thought to be; nothing is taken for stored any more.
+      stored.clear();
       // What the agent said to have is not all there any more: ask for everything once.
       for (const commit of haveCommits) journal.forgetTree({ ...tree, commit });
       if (haveCommits.length === 0) {
@@ -135,9 +152,68 @@ export function createFetchTree(dependencies: FetchDependencies): FetchTree {
     }
     const key = `${repository}:${commit}:${root}`;
     const running =
-      underWay.get(key) ?? fetch(assignment, tree).finally(() => underWay.delete(key));
+      underWay.get(key) ??
+      inTurn(() => fetch(assignment, tree)).finally(() => underWay.delete(key));
     underWay.set(key, running);
     return orEnded(running, signal);
+  };
+}
+
+type FetchLink = {
+  readonly client: LinkServiceClient;
+  readonly release: () => void;
+  /** The next fetch connects anew. */
+  readonly drop: () => void;
+};
+
+/** One connection for fetches close together: a TLS handshake costs more than most trees. */
+function createFetchLinks() {
+  type Held = { client: LinkServiceClient; serial: string; users: number; idle?: NodeJS.Timeout };
+  let held: Held | undefined;
+  const closeUnused = (link: Held): void => {
+    clearTimeout(link.idle);
+    if (link.users === 0) link.client.close();
+  };
+  const retire = (link: Held): void => {
+    if (held === link) held = undefined;
+    closeUnused(link);
+  };
+
+  return {
+    take: (identity: HubIdentity): FetchLink => {
+      if (held && held.serial !== identity.serial) retire(held);
+      held ??= { client: openLink(identity), serial: identity.serial, users: 0 };
+      const link = held;
+      clearTimeout(link.idle);
+      link.users++;
+      return {
+        client: link.client,
+        drop: () => retire(link),
+        release: () => {
+          link.users--;
+          if (link.users > 0) return;
+          if (held !== link) closeUnused(link);
+          else link.idle = setTimeout(() => retire(link), fetchLinkIdleMs).unref();
+        },
+      };
+    },
+  };
+}
+
+/** Lets so many tasks run at once; others wait in order. */
+function createPlaces(placesMax: number) {
+  const waiting: (() => void)[] = [];
+  let taken = 0;
+  return async <Value>(task: () => Promise<Value>): Promise<Value> => {
+    if (taken >= placesMax) await new Promise<void>((resolve) => waiting.push(resolve));
+    else taken++;
+    try {
+      return await task();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else taken--;
+    }
   };
 }
 
@@ -155,7 +231,7 @@ function orEnded(
 }
 
 /** Puts chunks together to objects and stores each one that has the digest it is named by. */
-function createReception(objects: ObjectStore, idLength: number) {
+function createReception(objects: ObjectStore, idLength: number, stored: Set<string>) {
   const received = new Set<string>();
   let open:
     | { first: GitObjectChunk; kind: GitObjectKind; parts: Buffer[]; bytes: number }
@@ -195,10 +271,14 @@ function createReception(objects: ObjectStore, idLength: number) {
       return chunk.data.length === 0 ? 'an empty chunk' : undefined;
     }
     open = undefined;
-    const object = { kind, data: Buffer.concat(parts) };
+    received.add(first.objectId);
+    // Trees above many roots come with each of them; what the store holds under an id is what that id says.
+    if (stored.has(first.objectId)) return undefined;
+    const object = { kind, data: parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts) };
     if (hashGitObject(object, idLength) !== first.objectId) return 'an object with another digest';
     await objects.write(first.objectId, object);
-    received.add(first.objectId);
+    if (stored.size >= gitKnownObjectsMax) stored.clear();
+    stored.add(first.objectId);
     return undefined;
   };
 
