@@ -124,12 +124,14 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
     };
   };
 
-  const take = (object: KubernetesObject): LiveRecord => {
+  const take = (object: KubernetesObject, isRejudged = false): LiveRecord => {
     const text = objectKeyText(objectKey(object));
     const before = records.get(text);
-    if (before && isOlder(object.metadata.resourceVersion ?? '0', before.resourceVersion)) {
-      return before;
-    }
+    const version = object.metadata.resourceVersion ?? '0';
+    if (before && isOlder(version, before.resourceVersion)) return before;
+    // The watch repeats what the answer to our own write has said.
+    const isRepeated = before?.resourceVersion === version && before.uid === object.metadata.uid;
+    if (isRepeated && !isRejudged) return before;
     const after = recordOf(object, before);
     const isOwned = after.partOf !== '';
     put(text, isOwned ? after : undefined);
@@ -144,7 +146,7 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
   const rejudgeLater = (text: string, object: KubernetesObject) => {
     const timer = setTimeout(() => {
       const current = records.get(text);
-      if (current?.resourceVersion === object.metadata.resourceVersion) take(object);
+      if (current?.resourceVersion === object.metadata.resourceVersion) take(object, true);
     }, firstStatusMsMax);
     timer.unref();
     signal.addEventListener('abort', () => clearTimeout(timer), { once: true });

@@ -1,20 +1,34 @@
 import type { UnitReport } from '../domain/link/index.ts';
-import { unitReportDelayMs, unitStatusIntervalMs } from '../limits.ts';
+import {
+  unitReportDelayCrowdedMs,
+  unitReportDelayMs,
+  unitStatusBusyMsMax,
+  unitStatusIntervalMs,
+  unitStatusPauseMs,
+  unitStatusProgressMs,
+  unitStatusWritesMax,
+} from '../limits.ts';
 import type { Unit } from './unit.ts';
 
 export type OutletDependencies = {
   readonly now: () => number;
   readonly reportOf: (unit: Unit) => UnitReport;
   readonly onReport: (report: UnitReport) => void;
-  readonly statusTextOf: (report: UnitReport) => string;
-  /** The status that the cluster held when the agent started. */
-  readonly statusAtStart: (unit: Unit) => string;
-  /** Writes what people see in the cluster; it may fail, and is then tried with the next change. */
-  readonly writeStatus: (unit: Unit, report: UnitReport) => Promise<void>;
-  /** Status objects are for people and wait while units have work. */
+  /** What the unit's object in the cluster should say now. */
+  readonly shownOf: (unit: Unit, report: UnitReport) => Shown;
+  /** What it said when the agent started. */
+  readonly shownAtStart: (unit: Unit) => Shown;
+  /** Writes it; when it rejects, it is tried again. */
+  readonly show: (unit: Unit, report: UnitReport, isMembersNews: boolean) => Promise<void>;
+  /** Units' objects are for people and wait while units have work. */
   readonly isBusy: () => boolean;
+  /** More units want to work than may. */
+  readonly isCrowded: () => boolean;
   readonly signal: AbortSignal;
 };
+
+/** Of a unit's object: equal texts need no write. */
+export type Shown = { readonly members: string; readonly status: string };
 
 /** Reports and status objects of units: only what has changed, and changes close together in one. */
 export type Outlet = {
@@ -25,21 +39,21 @@ export type Outlet = {
 
 type Sent = {
   report: string;
-  status: string;
-  statusAtMs: number;
+  shown: Shown;
+  shownAtMs: number;
   reportTimer: NodeJS.Timeout | undefined;
-  statusTimer: NodeJS.Timeout | undefined;
+  reportAtMs: number;
+  showTimer: NodeJS.Timeout | undefined;
+  showAtMs: number;
 };
 
 const isEnd = new Set(['settled', 'failed', 'prune-held', 'orphaned', 'deleted']);
-const busyPauseMs = 250;
-/** A busy agent writes a status at the latest after this time. */
-const busyMsMax = 10_000;
 
 export function createOutlet(dependencies: OutletDependencies): Outlet {
-  const { now, reportOf, onReport, statusTextOf, writeStatus, isBusy, signal } = dependencies;
+  const { now, reportOf, onReport, shownOf, show, isBusy, isCrowded, signal } = dependencies;
   const sent = new WeakMap<Unit, Sent>();
   const timers = new Set<NodeJS.Timeout>();
+  let writing = 0;
   signal.addEventListener(
     'abort',
     () => {
@@ -57,16 +71,22 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
     timers.add(timer);
     return timer;
   };
+  const forget = (timer: NodeJS.Timeout | undefined) => {
+    clearTimeout(timer);
+    if (timer !== undefined) timers.delete(timer);
+  };
 
   const stateOf = (unit: Unit): Sent => {
     const known = sent.get(unit);
     if (known) return known;
     const fresh: Sent = {
       report: '',
-      status: dependencies.statusAtStart(unit),
-      statusAtMs: 0,
+      shown: dependencies.shownAtStart(unit),
+      shownAtMs: 0,
       reportTimer: undefined,
-      statusTimer: undefined,
+      reportAtMs: 0,
+      showTimer: undefined,
+      showAtMs: 0,
     };
     sent.set(unit, fresh);
     return fresh;
@@ -74,7 +94,7 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
 
   const flush = (unit: Unit) => {
     const state = stateOf(unit);
-    clearTimeout(state.reportTimer);
+    forget(state.reportTimer);
     state.reportTimer = undefined;
     if (signal.aborted) return;
     const report = reportOf(unit);
@@ -82,38 +102,56 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
     if (text === state.report) return;
     state.report = text;
     onReport(report);
-    if (isEnd.has(report.phase)) planStatus(unit, state);
+    planShow(unit, state, isEnd.has(report.phase) ? 0 : unitStatusProgressMs);
   };
 
-  const planStatus = (unit: Unit, state: Sent) => {
-    if (state.statusTimer !== undefined) return;
-    const waitMs = Math.max(0, state.statusAtMs + unitStatusIntervalMs - now());
-    const dueAtMs = now() + waitMs + busyMsMax;
+  const planShow = (unit: Unit, state: Sent, delayMs: number) => {
+    const atMs = Math.max(now() + delayMs, state.shownAtMs + unitStatusIntervalMs);
+    if (state.showTimer !== undefined && state.showAtMs <= atMs) return;
+    forget(state.showTimer);
+    state.showAtMs = atMs;
     const attempt = () => {
-      if (isBusy() && now() < dueAtMs) {
-        state.statusTimer = later(busyPauseMs, attempt);
+      const mustWait = isBusy() && now() < atMs + unitStatusBusyMsMax;
+      if (mustWait || writing >= unitStatusWritesMax) {
+        state.showTimer = later(unitStatusPauseMs, attempt);
         return;
       }
-      state.statusTimer = undefined;
-      const report = reportOf(unit);
-      const text = statusTextOf(report);
-      if (text === state.status || report.phase === 'deleted') return;
-      state.statusAtMs = now();
-      void writeStatus(unit, report).then(
-        () => {
-          state.status = text;
-        },
-        () => {},
-      );
+      state.showTimer = undefined;
+      void write(unit, state);
     };
-    state.statusTimer = later(waitMs, attempt);
+    state.showTimer = later(atMs - now(), attempt);
+  };
+
+  const write = async (unit: Unit, state: Sent): Promise<void> => {
+    const report = reportOf(unit);
+    const shown = shownOf(unit, report);
+    const { members, status } = state.shown;
+    const isNews = shown.members !== members || shown.status !== status;
+    if (signal.aborted || !isNews || report.phase === 'deleted') return;
+    state.shownAtMs = now();
+    writing++;
+    try {
+      await show(unit, report, shown.members !== members);
+      state.shown = shown;
+    } catch {
+      if (!signal.aborted) planShow(unit, state, 0);
+    } finally {
+      writing--;
+    }
   };
 
   return {
     changed: (unit, isUrgent) => {
       const state = stateOf(unit);
-      if (isUrgent) flush(unit);
-      else state.reportTimer ??= later(unitReportDelayMs, () => flush(unit));
+      if (isUrgent) {
+        flush(unit);
+        return;
+      }
+      const atMs = now() + (isCrowded() ? unitReportDelayCrowdedMs : unitReportDelayMs);
+      if (state.reportTimer !== undefined && state.reportAtMs <= atMs) return;
+      forget(state.reportTimer);
+      state.reportAtMs = atMs;
+      state.reportTimer = later(atMs - now(), () => flush(unit));
     },
     repeat: (unit) => {
       stateOf(unit).report = '';

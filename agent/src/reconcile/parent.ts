@@ -39,6 +39,14 @@ export function parentObject(
   };
 }
 
+/** What the parent says of its members; equal texts need no write. */
+export const membersText = ({ metadata }: KubernetesObject): string =>
+  [
+    metadata.labels?.['applyset.kubernetes.io/id'],
+    metadata.annotations?.['applyset.kubernetes.io/contains-group-kinds'],
+    metadata.annotations?.['applyset.kubernetes.io/additional-namespaces'],
+  ].join('\n');
+
 /** The kinds that a parent says its members have: `Deployment.apps` is a kind and its group. */
 export const groupKindsOf = (parent: KubernetesObject): { group: string; kind: string }[] =>
   (parent.metadata.annotations?.['applyset.kubernetes.io/contains-group-kinds'] ?? '')

@@ -12,7 +12,6 @@ import { UnitError } from './failure.ts';
 import { inParallel } from './in-parallel.ts';
 import { digest } from './live-objects.ts';
 import { refuseForeignObjects } from './ownership.ts';
-import { writeParent } from './parent-writer.ts';
 import type { Inventory, InventoryEntry } from './ports.ts';
 import { prunePolicy } from './prune.ts';
 import type { Target, Unit } from './unit.ts';
@@ -62,7 +61,8 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
   const inventory = intent(unit, entries);
   journal.saveInventory(unit.id, inventory);
   unit.inventory = inventory;
-  await writeParent(context, unit);
+  // From here on the cluster is changed, so the intent must outlive whatever happens.
+  await journal.durable();
   await createNamespace(context, unit, desired);
   return {
     entries,

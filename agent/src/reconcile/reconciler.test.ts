@@ -69,7 +69,11 @@ describe('apply', () => {
       objects: [],
     });
     expect(agent.kinds()).toEqual(['AssignmentAccepted', 'ObjectsApplied', 'UnitHealthy']);
-    const parent = world.cluster.objects().find(({ kind }) => kind === 'Unit');
+    const parent = await vi.waitFor(() => {
+      const found = world.cluster.objects().find(({ kind }) => kind === 'Unit');
+      expect(found?.status).toMatchObject({ phase: 'settled', objects: '2/2' });
+      return found;
+    });
     expect(parent?.metadata).toMatchObject({
       name: 'checkout.staging',
       namespace: 'fairlead',
@@ -589,6 +593,9 @@ describe('restart and crash', () => {
     const first = await start(world);
     offer(first, 1, 'a');
     await phase(first, 'settled', 1);
+    await vi.waitFor(() =>
+      expect(world.cluster.objects().some(({ kind }) => kind === 'Unit')).toBe(true),
+    );
     await first.kill();
     const reborn = { ...world, journal: createWorld().journal };
     const second = await start(reborn);

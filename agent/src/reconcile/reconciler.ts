@@ -23,9 +23,16 @@ import type { AuditMore, Context, ReconcileLogger } from './context.ts';
 import { noticeDrift } from './drift.ts';
 import { asUnitError } from './failure.ts';
 import { createLiveObjects, type LiveChange } from './live-objects.ts';
-import { createOutlet } from './outlet.ts';
-import { groupKindsOf, parentStatus, statusText, unitApiVersion, unitKind } from './parent.ts';
-import { writeParentStatus } from './parent-writer.ts';
+import { createOutlet, type Shown } from './outlet.ts';
+import {
+  groupKindsOf,
+  membersText,
+  parentStatus,
+  statusText,
+  unitApiVersion,
+  unitKind,
+} from './parent.ts';
+import { parentOf, writeParent } from './parent-writer.ts';
 import type { LoadTree, OnAudit, OnReport, ReconcileJournal, Render } from './ports.ts';
 import { createRenderedCache } from './rendered-cache.ts';
 import { reportOf } from './report.ts';
@@ -72,7 +79,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
   const units = new Map<UnitId, Unit>();
   const byApplySet = new Map<string, Unit>();
   const parentKinds = new Map<UnitId, ReturnType<typeof groupKindsOf>>();
-  const statusesAtStart = new Map<UnitId, string>();
+  const shownAtStart = new Map<UnitId, Shown>();
 
   const turns = createTurns<Unit>({
     inParallelMax: unitsInParallelMax,
@@ -151,10 +158,14 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
       if (unit) auditHealth(unit, report, audit);
       dependencies.onReport(report);
     },
-    statusTextOf: (report) => statusText(parentStatus(report)),
-    statusAtStart: (unit) => statusesAtStart.get(unit.id) ?? '',
-    writeStatus: (unit, report) => writeParentStatus(context, unit, report),
+    shownOf: (unit, report) => ({
+      members: membersText(parentOf(unit, agentNamespace)),
+      status: statusText(parentStatus(report)),
+    }),
+    shownAtStart: (unit) => shownAtStart.get(unit.id) ?? { members: '', status: '' },
+    show: (unit, report, isMembersNews) => writeParent(context, unit, report, isMembersNews),
     isBusy: () => !turns.isIdle(),
+    isCrowded: turns.isCrowded,
     signal,
   });
 
@@ -227,7 +238,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
         for (const parent of await readParents(cluster, agentNamespace)) {
           const id = parent.metadata.name.replace('.', '/') as UnitId;
           parentKinds.set(id, groupKindsOf(parent));
-          statusesAtStart.set(id, statusText(parent.status));
+          shownAtStart.set(id, { members: membersText(parent), status: statusText(parent.status) });
         }
       } catch (error) {
         // Without them the agent works on; only kinds that a lost journal forgot stay unknown.

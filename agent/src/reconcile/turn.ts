@@ -123,6 +123,8 @@ async function remove(context: Context, unit: Unit): Promise<void> {
   if (unit.phase === 'deleted') return;
   if (!unit.target) {
     await followKinds(context, unit, []);
+    // What the order takes away must not be made again by an agent that lost the order.
+    await context.journal.durable();
     unit.target = removalTarget();
   }
   const { target } = unit;
@@ -151,6 +153,8 @@ async function removeParent({ cluster, agentNamespace }: Context, unit: Unit): P
   const { apiVersion, kind, metadata } = parentObject(unit.id, agentNamespace, []);
   const address = { apiVersion, kind, namespace: agentNamespace, name: metadata.name };
   const { signal } = unit.work;
+  // A write that is under way would make it again.
+  await unit.parentWrite;
   try {
     const parent = await cluster.get(address, signal);
     const uid = parent?.metadata.uid;

@@ -59,6 +59,8 @@ export type Unit = {
   /** Who made the last change to an object that was repaired. */
   readonly rivals: Map<string, string>;
   readonly podLooks: Map<string, PodLook>;
+  /** The last write of the unit's own object; never rejects. */
+  parentWrite: Promise<void>;
   /** What the last health audit said; `undefined` before the first. */
   wasHealthy: boolean | undefined;
 };
@@ -92,6 +94,7 @@ export const createUnit = (
     fights: new Map(),
     rivals: new Map(),
     podLooks: new Map(),
+    parentWrite: Promise.resolve(),
     wasHealthy: undefined,
   };
 };
