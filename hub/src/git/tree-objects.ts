@@ -79,9 +79,10 @@ export async function* treeObjects(request: TreeObjectsRequest): AsyncGenerator<
   let treeId = parseCommit(commit, commitObject.data).tree;
   const along: string[] = [];
   for (const part of pathParts(root)) {
-    if (!sent.has(treeId)) yield await read(treeId, 'tree', along.join('/'));
+    const tree = sent.has(treeId) ? undefined : await read(treeId, 'tree', along.join('/'));
+    if (tree) yield tree;
     along.push(part);
-    const entries = await readTree(git, directory, treeId);
+    const entries = tree ? parseTree(treeId, tree.data) : await readTree(git, directory, treeId);
     treeId = folderOf(entries, part, along.join('/'), commit).objectId;
   }
   yield* below(treeId, along.join('/'), along.length);

@@ -1,4 +1,4 @@
-import { type PipelineName, parseRolloutId } from '@fairlead/shared/ids';
+import { type PipelineName, parseRolloutId, type RolloutId } from '@fairlead/shared/ids';
 import type { Logger } from '@fairlead/shared/log';
 import { expectOk } from '@fairlead/shared/result';
 import type { Clock, Instant, Random } from '@fairlead/shared/time';
@@ -37,6 +37,8 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
   const changed = new Set<string>();
   const dueAt = new Map<PipelineName, Instant>();
   let sweepAt = 0;
+  let names: ReadonlySet<string> = new Set();
+  let unusedIds: readonly RolloutId[] | undefined;
 
   const newRolloutIds = () =>
     Array.from({ length: advanceRolloutIdsMax }, () =>
@@ -45,13 +47,19 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
 
   const advance = async (pipeline: PipelineName): Promise<void> => {
     const snapshot = snapshotOf(pipeline, clock.now());
+    // Most looks decide nothing, and the ids offered to one of those were given to no rollout.
+    const offered = unusedIds ?? newRolloutIds();
+    unusedIds = undefined;
     const result = await commands.pipeline(
       pipeline,
-      { type: 'advance', snapshot, newRolloutIds: newRolloutIds() },
+      { type: 'advance', snapshot, newRolloutIds: offered },
       actor,
     );
+    if (!result.ok || result.value.events.length === 0) unusedIds = offered;
     dueAt.delete(pipeline);
     if (!result.ok) {
+      names = new Set(pipelineNames());
+      if (!names.has(pipeline)) return;
       logger.warn({ pipeline, rejection: result.error }, 'a pipeline could not be advanced');
       return;
     }
@@ -63,11 +71,13 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
     const now = clock.now();
     const sweep = now >= sweepAt;
     if (sweep) sweepAt = now + promotionSweepMs;
-    const due = pipelineNames().filter(
-      (name) => sweep || changed.has(name) || (dueAt.get(name) ?? Number.POSITIVE_INFINITY) <= now,
-    );
+    // Names change rarely and reports often, so they are listed for a sweep or a name that is new.
+    const isNews = [...changed].some((name) => !names.has(name));
+    if (sweep || isNews) names = new Set(pipelineNames());
+    const due = new Set(sweep ? names : changed);
+    for (const [name, at] of dueAt) if (at <= now) due.add(name);
     changed.clear();
-    return due;
+    return [...due].filter((name): name is PipelineName => names.has(name));
   };
 
   const reactor = createReactor({

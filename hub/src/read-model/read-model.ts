@@ -9,7 +9,7 @@ import { createFold, newBatch } from './fold/index.ts';
 import { createOrm } from './orm.ts';
 import { createQueries, type Queries } from './queries/index.ts';
 import { replaceLogTables } from './rebuild.ts';
-import { type ReceivedReport, recordReports, reportStreamSequence } from './reports.ts';
+import { createRecordReports, type ReceivedReport, reportStreamSequence } from './reports.ts';
 import { createWaiters } from './waiters.ts';
 
 export type ReadModelOptions = {
@@ -115,9 +115,7 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
   }
 
   const follower = keepFollowing({ log, logger, follow: () => exclusively(follow) });
-  const takeReports = database.transaction((reports: readonly ReceivedReport[], sequence: number) =>
-    recordReports(orm, reports, sequence),
-  );
+  const takeReports = database.transaction(createRecordReports(orm));
   const close = async () => {
     if (closed) return;
     closed = true;

@@ -1,7 +1,8 @@
 import type { PipelineName } from '@fairlead/shared/ids';
-import { and, eq } from 'drizzle-orm';
+import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import type { TargetReport } from '../domain/promotion/commands.ts';
 import type { Orm } from './orm.ts';
+import { preparedInsert } from './prepared.ts';
 import {
   agentEpochTable,
   reportCheckpointTable,
@@ -31,89 +32,89 @@ export type ReceivedReport = TargetReport & {
   readonly pruneHeldObjects: number;
 };
 
+export type RecordReports = (
+  reports: readonly ReceivedReport[],
+  streamSequence: number,
+) => ReadonlySet<string>;
+
 /**
  * Keeps the newest report of each target. Within one agent epoch the sequence decides; between two the one that was
  * seen first is the older, because an agent starts a new epoch when it has lost the one before. Arrival order never
  * decides, so a delivery repeated or out of order changes nothing. Runs inside the caller's transaction. Returns the
  * pipelines that have a report which they did not have before.
  */
-export function recordReports(
-  orm: Orm,
-  reports: readonly ReceivedReport[],
-  streamSequence: number,
-): ReadonlySet<string> {
-  const pipelines = new Set<string>();
-  for (const report of reports) {
-    const ordinal = epochOrdinal(orm, report);
-    if (!isNewer(orm, report, ordinal)) continue;
-    replace(orm, report, ordinal);
-    pipelines.add(report.pipeline);
-  }
-  orm
-    .update(reportCheckpointTable)
-    .set({ streamSequence })
-    .where(eq(reportCheckpointTable.id, 1))
-    .run();
-  return pipelines;
+export function createRecordReports(orm: Orm): RecordReports {
+  const { epochOrdinal, held, replace, checkpoint } = prepareStatements(orm);
+  const isNewer = (report: ReceivedReport, ordinal: number): boolean => {
+    const { cluster, pipeline, stage } = report;
+    const before = held.get({ cluster, pipeline, stage });
+    if (before === undefined || ordinal > before.ordinal) return true;
+    return ordinal === before.ordinal && report.sequence > before.sequence;
+  };
+  return (reports, streamSequence) => {
+    const pipelines = new Set<string>();
+    for (const report of reports) {
+      const ordinal = epochOrdinal(report);
+      if (!isNewer(report, ordinal)) continue;
+      replace(report, ordinal);
+      pipelines.add(report.pipeline);
+    }
+    checkpoint.run({ streamSequence });
+    return pipelines;
+  };
 }
 
-function epochOrdinal(orm: Orm, { cluster: clusterId, agentEpoch }: ReceivedReport): number {
-  const known = orm
+/** Reports are the most frequent of all writes, and building a statement costs more than running it. */
+function prepareStatements(orm: Orm) {
+  const ofTarget = <Table extends typeof reportTable | typeof reportObjectTable>(table: Table) =>
+    and(
+      eq(table.clusterId, sql.placeholder('cluster')),
+      eq(table.pipeline, sql.placeholder('pipeline')),
+      eq(table.stage, sql.placeholder('stage')),
+    );
+  const epochs = orm
     .select()
     .from(agentEpochTable)
-    .where(eq(agentEpochTable.clusterId, clusterId))
-    .all();
-  const found = known.find((row) => row.agentEpoch === agentEpoch);
-  if (found !== undefined) return found.ordinal;
-  const ordinal = known.length;
-  orm.insert(agentEpochTable).values({ clusterId, agentEpoch, ordinal }).run();
-  return ordinal;
-}
+    .where(eq(agentEpochTable.clusterId, sql.placeholder('cluster')))
+    .prepare();
+  const insertEpoch = preparedInsert(orm, agentEpochTable);
+  const key = [reportTable.clusterId, reportTable.pipeline, reportTable.stage];
+  const columns = Object.keys(
+    getTableColumns(reportTable),
+  ) as (keyof typeof reportTable.$inferInsert)[];
+  const put = preparedInsert(orm, reportTable, { key, replace: columns });
+  const removeObjects = orm.delete(reportObjectTable).where(ofTarget(reportObjectTable)).prepare();
+  const insertObject = preparedInsert(orm, reportObjectTable);
 
-const keyOf = ({ cluster, pipeline, stage }: ReceivedReport) =>
-  and(
-    eq(reportTable.clusterId, cluster),
-    eq(reportTable.pipeline, pipeline),
-    eq(reportTable.stage, stage),
-  );
-
-function isNewer(orm: Orm, report: ReceivedReport, ordinal: number): boolean {
-  const held = orm
-    .select({ ordinal: reportTable.epochOrdinal, sequence: reportTable.sequence })
-    .from(reportTable)
-    .where(keyOf(report))
-    .get();
-  if (held === undefined || ordinal > held.ordinal) return true;
-  return ordinal === held.ordinal && report.sequence > held.sequence;
-}
-
-function replace(orm: Orm, report: ReceivedReport, ordinal: number): void {
-  const { cluster: clusterId, objects, pipeline, stage } = report;
-  const row = reportRow(report, ordinal);
-  orm
-    .insert(reportTable)
-    .values(row)
-    .onConflictDoUpdate({
-      target: [reportTable.clusterId, reportTable.pipeline, reportTable.stage],
-      set: row,
-    })
-    .run();
-  orm
-    .delete(reportObjectTable)
-    .where(
-      and(
-        eq(reportObjectTable.clusterId, clusterId),
-        eq(reportObjectTable.pipeline, pipeline),
-        eq(reportObjectTable.stage, stage),
-      ),
-    )
-    .run();
-  for (const [index, { object, health, message }] of objects.entries()) {
-    orm
-      .insert(reportObjectTable)
-      .values({ clusterId, pipeline, stage, ordinal: index, ...object, health, message })
-      .run();
-  }
+  return {
+    epochOrdinal: ({ cluster, agentEpoch }: ReceivedReport): number => {
+      const known = epochs.all({ cluster });
+      const found = known.find((row) => row.agentEpoch === agentEpoch);
+      if (found !== undefined) return found.ordinal;
+      const ordinal = known.length;
+      insertEpoch({ clusterId: cluster, agentEpoch, ordinal });
+      return ordinal;
+    },
+    held: orm
+      .select({ ordinal: reportTable.epochOrdinal, sequence: reportTable.sequence })
+      .from(reportTable)
+      .where(ofTarget(reportTable))
+      .prepare(),
+    replace: (report: ReceivedReport, ordinal: number): void => {
+      const { cluster, objects, pipeline, stage } = report;
+      put(reportRow(report, ordinal));
+      removeObjects.run({ cluster, pipeline, stage });
+      for (const [index, { object, health, message }] of objects.entries()) {
+        const target = { clusterId: cluster, pipeline, stage };
+        insertObject({ ...target, ordinal: index, ...object, health, message });
+      }
+    },
+    checkpoint: orm
+      .update(reportCheckpointTable)
+      .set({ streamSequence: sql`${sql.placeholder('streamSequence')}` })
+      .where(eq(reportCheckpointTable.id, 1))
+      .prepare(),
+  };
 }
 
 function reportRow(report: ReceivedReport, epochOrdinal: number): typeof reportTable.$inferInsert {
