@@ -125,13 +125,13 @@ const waitForTotal = (system: System, level: 'assigned' | 'succeeded', total: nu
   waitFor(
     `${total} units are ${level}`,
     async (see) => {
-      const status = await system.hub.api('GET', '/status');
+      const status = await system.hub.api('GET', '/status?limit=1');
       const targets = status.clusters.items[0]?.targets;
       see(targets);
       const reached = level === 'assigned' ? targets?.total : targets?.healthy;
       return reached >= total ? Number(status.position) : undefined;
     },
-    { timeoutMs: 600_000, intervalMs: 200 },
+    { timeoutMs: 600_000, intervalMs: 500 },
   );
 
 async function residentBytes(pid: number | undefined, field: 'VmRSS' | 'VmHWM'): Promise<number> {

@@ -7,9 +7,9 @@ function programOf(commandLine: string): string | undefined {
   for (const name of ['kube-apiserver', 'etcd', 'kube-controller-manager', 'nats-server']) {
     if (commandLine.split('\0')[0]?.endsWith(name)) return name;
   }
+  if (commandLine.includes('bench/main.ts')) return 'bench';
   if (commandLine.includes('agent.mjs')) return 'agent';
-  if (commandLine.includes('hub/src/main.ts')) return 'hub';
-  return commandLine.includes('bench/main.ts') ? 'bench' : undefined;
+  return commandLine.includes('hub/src/main.ts') ? 'hub' : undefined;
 }
 
 /**
