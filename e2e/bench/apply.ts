@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleAgent, hostTarget } from '../../agent/build/index.ts';
 import { startSystem, temporaryDirectory, waitFor } from '../stack/index.ts';
 import { bareLoop } from './bare-loop.ts';
 import { processorSeconds } from './processor-seconds.ts';
@@ -47,14 +47,16 @@ export type ApplyOptions = {
  */
 export async function benchApply({ unitsTotal, program }: ApplyOptions) {
   const say = (line: string) => process.stdout.write(`${line}\n`);
-  if (!program) {
-    execFileSync(process.execPath, ['agent/build/bundle.ts'], { cwd: root, stdio: 'inherit' });
-  }
   await using directory = await temporaryDirectory();
+  const bundle = join(directory.path, 'bundle');
+  if (!program) {
+    const entry = join(root, 'agent/src/main.ts');
+    await bundleAgent({ entry, directory: bundle, target: hostTarget() });
+  }
   await using system = await startSystem({
     directory: directory.path,
     clusters: [{ name: 'production-1', labels: { environment: 'production' } }],
-    agentProgram: program ?? join(root, 'agent/dist/agent.mjs'),
+    agentProgram: program ?? join(bundle, 'agent.mjs'),
     onProgress: say,
   });
   const { controlPlane, agent } = system.cluster('production-1');
