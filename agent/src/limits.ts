@@ -22,6 +22,10 @@ export const gitTreeIdleMsMax = 7 * 24 * 3_600_000;
 export const gitSweepAgeMsMin = 3_600_000;
 /** Folders written out from trees; the least recently used goes first. */
 export const treeFoldersMax = 256;
+/** A file up to this size is read and written at once; a larger one goes through the thread pool. */
+export const smallFileBytesMax = 256 * 1024;
+/** Small files after which the event loop runs. */
+export const smallFilesInRowMax = 64;
 
 // Rendering.
 export const renderOutputBytesMax = 64 * 1024 * 1024;

@@ -1,8 +1,10 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdirSync, statSync } from 'node:fs';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Clock, Random } from '@fairlead/shared/time';
 import { gitObjectBytesMax, gitSweepAgeMsMin } from '../limits.ts';
 import { type GitObject, type GitObjectKind, hashGitObject, isObjectId } from './git-object.ts';
+import { readSmallFile, writeWhole } from './small-files.ts';
 
 export type ObjectStore = {
   /** Throws when the data does not have that id. On disk when it returns. */
@@ -31,7 +33,7 @@ export function createObjectStore(dependencies: ObjectStoreDependencies): Object
   const remove = (id: string): Promise<void> => rm(fileOf(id), { force: true });
 
   const read = async (id: string): Promise<GitObject | undefined> => {
-    const content = await readFile(fileOf(id)).catch(absent);
+    const content = await readSmallFile(fileOf(id)).catch(absent);
     if (content === undefined) return undefined;
     const object = splitHeader(content);
     if (object !== undefined && hashGitObject(object, id.length) === id) return object;
@@ -42,7 +44,7 @@ export function createObjectStore(dependencies: ObjectStoreDependencies): Object
   return {
     read,
     remove,
-    has: async (id) => (await stat(fileOf(id)).catch(absent)) !== undefined,
+    has: async (id) => statSync(fileOf(id), { throwIfNoEntry: false }) !== undefined,
 
     write: async (id, object) => {
       const file = fileOf(id);
@@ -51,19 +53,9 @@ export function createObjectStore(dependencies: ObjectStoreDependencies): Object
       }
       if (hashGitObject(object, id.length) !== id) throw new Error(`object ${id} has another id`);
       if ((await read(id)) !== undefined) return;
-      await mkdir(join(file, '..'), { recursive: true, mode: 0o700 });
-      const temporary = `${file}.${random.nextId()}.part`;
-      const handle = await open(temporary, 'wx', 0o600);
-      try {
-        await handle.writev([
-          Buffer.from(`${object.kind} ${object.data.length}\0`, 'latin1'),
-          object.data,
-        ]);
-        await handle.datasync();
-      } finally {
-        await handle.close();
-      }
-      await rename(temporary, file);
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      const header = Buffer.from(`${object.kind} ${object.data.length}\0`, 'latin1');
+      await writeWhole(file, `${file}.${random.nextId()}.part`, [header, object.data]);
     },
 
     sweep: async (wanted) => {

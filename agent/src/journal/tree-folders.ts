@@ -1,18 +1,9 @@
-import {
-  mkdir,
-  readdir,
-  realpath,
-  rename,
-  rm,
-  stat,
-  symlink,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+import { mkdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdir, readdir, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { err, ok, type Result } from '@fairlead/shared/result';
 import type { Clock, Random } from '@fairlead/shared/time';
-import { treeFoldersMax } from '../limits.ts';
+import { smallFileBytesMax, smallFilesInRowMax, treeFoldersMax } from '../limits.ts';
 import type { ObjectStore } from './object-store.ts';
 import { createPathTrees, type TreeFile, type WalkFailure, walkTree } from './walk-tree.ts';
 
@@ -48,12 +39,14 @@ export function createTreeFolders(dependencies: TreeFoldersDependencies): TreeFo
     await mkdir(directory, { recursive: true, mode: 0o700 });
   };
 
-  const touch = async (folder: string): Promise<boolean> => {
+  const touch = (folder: string): boolean => {
     const now = new Date(clock.now());
-    return utimes(folder, now, now).then(
-      () => true,
-      () => false,
-    );
+    try {
+      utimesSync(folder, now, now);
+      return true;
+    } catch {
+      return false;
+    }
   };
 
   const write = async (commit: string, root: string): Promise<Result<string, WalkFailure>> => {
@@ -62,19 +55,23 @@ export function createTreeFolders(dependencies: TreeFoldersDependencies): TreeFo
     const walked = await walkTree(objects.read, commit, root, pathTrees);
     if (!walked.ok) return walked;
     const folder = join(directory, walked.value.treeId);
-    if (await touch(folder)) return ok(folder);
+    if (touch(folder)) return ok(folder);
     const temporary = join(directory, temporaryPrefix + random.nextId());
     try {
       const written = await writeFiles(temporary, walked.value.files, objects.read);
-      if (!written.ok) return written;
-      await touch(temporary);
-      await rename(temporary, folder).catch((error: NodeJS.ErrnoException) => {
-        // Another assignment with the same tree was first.
-        if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-      });
+      if (!written.ok) {
+        await rm(temporary, { recursive: true, force: true });
+        return written;
+      }
+      touch(temporary);
+      renameSync(temporary, folder);
       return ok(folder);
-    } finally {
+    } catch (error) {
       await rm(temporary, { recursive: true, force: true });
+      const { code } = error as NodeJS.ErrnoException;
+      // Another assignment with the same tree was first.
+      if (code === 'ENOTEMPTY' || code === 'EEXIST') return ok(folder);
+      throw error;
     }
   };
 
@@ -82,7 +79,7 @@ export function createTreeFolders(dependencies: TreeFoldersDependencies): TreeFo
     materialise: async (commit, root) => {
       const key = `${commit}:${root}`;
       const remembered = known.get(key);
-      if (remembered !== undefined && (await touch(remembered))) return ok(remembered);
+      if (remembered !== undefined && touch(remembered)) return ok(remembered);
       known.delete(key);
       const running = underWay.get(key) ?? write(commit, root);
       underWay.set(key, running);
@@ -121,10 +118,11 @@ async function writeFiles(
   files: readonly TreeFile[],
   read: ObjectStore['read'],
 ): Promise<Result<void, WalkFailure>> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const links: { path: string; target: string }[] = [];
   const made = new Set<string>(['.']);
-  for (const file of files) {
+  for (const [index, file] of files.entries()) {
+    if (index % smallFilesInRowMax === smallFilesInRowMax - 1) await turnOfLoop();
     const blob = await read(file.id);
     if (blob === undefined) return err({ kind: 'missing', message: `${file.path} is not here` });
     if (file.mode === 'symlink') {
@@ -135,11 +133,14 @@ async function writeFiles(
       continue;
     }
     const parent = posix.dirname(file.path);
-    if (!made.has(parent)) await mkdir(join(folder, parent), { recursive: true, mode: 0o700 });
+    if (!made.has(parent)) mkdirSync(join(folder, parent), { recursive: true, mode: 0o700 });
     made.add(parent);
-    const mode = file.mode === 'executable' ? 0o700 : 0o600;
-    await writeFile(join(folder, file.path), blob.data, { mode, flag: 'wx' });
+    const options = { mode: file.mode === 'executable' ? 0o700 : 0o600, flag: 'wx' };
+    if (blob.data.length > smallFileBytesMax) {
+      await writeFile(join(folder, file.path), blob.data, options);
+    } else writeFileSync(join(folder, file.path), blob.data, options);
   }
+  if (links.length === 0) return ok(undefined);
   // Links come last, so that no file is ever written through one.
   for (const { path, target } of links) {
     await mkdir(dirname(join(folder, path)), { recursive: true, mode: 0o700 });
@@ -158,6 +159,8 @@ async function writeFiles(
   }
   return ok(undefined);
 }
+
+const turnOfLoop = () => new Promise((resolve) => setImmediate(resolve));
 
 function linkFault(path: string, target: string): string | undefined {
   const end = posix.normalize(posix.join(posix.dirname(path), target));

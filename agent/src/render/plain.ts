@@ -1,6 +1,8 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ok, type Result } from '@fairlead/shared/result';
+import { smallFileBytesMax, smallFilesInRowMax } from '../limits.ts';
 import { type RenderFailure, renderFailure } from './failure.ts';
 import type { ManifestText } from './objects.ts';
 
@@ -23,7 +25,7 @@ export async function readPlain(
   const sources: string[] = [];
   const pending = [''];
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-    for (const entry of await readdir(join(folder, path), { withFileTypes: true })) {
+    for (const entry of readdirSync(join(folder, path), { withFileTypes: true })) {
       if (entry.name.startsWith('.')) continue;
       const inner = path === '' ? entry.name : `${path}/${entry.name}`;
       if (entry.isDirectory()) pending.push(inner);
@@ -44,9 +46,12 @@ export async function readPlain(
   sources.sort();
   const texts: ManifestText[] = [];
   let bytes = 0;
-  for (const source of sources) {
+  for (const [index, source] of sources.entries()) {
+    if (index % smallFilesInRowMax === smallFilesInRowMax - 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     const file = join(folder, source);
-    const status = await stat(file);
+    const status = statSync(file);
     // A link to a folder would be a second way to the same manifests.
     if (!status.isFile()) continue;
     bytes += status.size;
@@ -56,7 +61,10 @@ export async function readPlain(
         `${shown(source)}: over ${limits.outputBytesMax} bytes in all`,
       );
     }
-    texts.push({ source: shown(source), text: await readFile(file, 'utf8') });
+    // The tree was written a moment ago: the way through the thread pool costs more than a small file.
+    const isSmall = status.size <= smallFileBytesMax;
+    const text = isSmall ? readFileSync(file, 'utf8') : await readFile(file, 'utf8');
+    texts.push({ source: shown(source), text });
   }
   return ok(texts);
 }

@@ -1,4 +1,5 @@
-import { lstat, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { basename, isAbsolute, join, posix } from 'node:path';
 import type { KubernetesObject } from '@fairlead/shared/manifest';
 import { err, ok, type Result } from '@fairlead/shared/result';
@@ -184,14 +185,14 @@ export function createRenderer(dependencies: RendererDependencies): Renderer {
 
   return {
     render: async (assignment, treeDirectory, signal) => {
-      await mkdir(cacheDirectory, { recursive: true, mode: 0o700 });
+      mkdirSync(cacheDirectory, { recursive: true, mode: 0o700 });
       const path = pathBelowRoot(assignment);
       if (!path.ok) return path;
-      const tree = await realpath(treeDirectory).catch(() => undefined);
+      const tree = realPathOf(treeDirectory);
       if (tree === undefined) {
         return renderFailure('ended', 'the folder of the tree is gone; it is written again');
       }
-      const source = await sourceOf(tree, path.value, assignment.path);
+      const source = sourceOf(tree, path.value, assignment.path);
       if (!source.ok) return source;
       const version = await versionOf(source.value, signal);
       const treeId = basename(treeDirectory);
@@ -205,7 +206,9 @@ export function createRenderer(dependencies: RendererDependencies): Renderer {
         source.value === 'helm' ? assignment.pipeline : '',
         assignment.apply.namespace,
       ]);
-      const cacheable = /^[0-9a-f]{40,64}$/.test(treeId) && (source.value === 'plain' || version);
+      // Plain manifests are read as fast from the tree as from the cache: what the cache saves is a process.
+      const cacheable =
+        /^[0-9a-f]{40,64}$/.test(treeId) && source.value !== 'plain' && version !== '';
       const cached = cacheable ? await cache.read(key) : undefined;
       if (cached !== undefined) return ok(cached);
       const rendered = await renderFresh(source.value, assignment, tree, path.value, signal);
@@ -245,23 +248,26 @@ function pathBelowRoot({ path, root }: Assignment): Result<string, RenderFailure
   return ok(below);
 }
 
-async function sourceOf(
-  tree: string,
-  path: string,
-  shownPath: string,
-): Promise<Result<Source, RenderFailure>> {
-  const folder = await realpath(join(tree, path)).catch(() => undefined);
+function sourceOf(tree: string, path: string, shownPath: string): Result<Source, RenderFailure> {
+  const folder = realPathOf(join(tree, path));
   const inside = folder !== undefined && (folder === tree || folder.startsWith(`${tree}/`));
-  if (!inside || !(await lstat(folder)).isDirectory()) {
+  if (!inside || !lstatSync(folder).isDirectory()) {
     return renderFailure('path_missing', `the commit has no folder ${shownPath || '.'}`);
   }
-  for (const name of kustomizationNames)
-    if (await isFile(join(folder, name))) return ok('kustomize');
-  return ok((await isFile(join(folder, 'Chart.yaml'))) ? 'helm' : 'plain');
+  if (kustomizationNames.some((name) => exists(join(folder, name)))) return ok('kustomize');
+  return ok(exists(join(folder, 'Chart.yaml')) ? 'helm' : 'plain');
 }
 
-const isFile = async (file: string): Promise<boolean> =>
-  (await lstat(file).catch(() => undefined)) !== undefined;
+// Names in a folder that was written a moment ago: asking the thread pool for them costs more than the answer.
+const exists = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false }) !== undefined;
+
+function realPathOf(folder: string): string | undefined {
+  try {
+    return realpathSync(folder);
+  } catch {
+    return undefined;
+  }
+}
 
 async function insideTree(
   tree: string,
