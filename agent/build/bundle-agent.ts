@@ -1,5 +1,4 @@
 import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { build } from 'esbuild';
 
 /** The platforms for which better-sqlite3 ships a binding and an image is built. */
@@ -19,13 +18,20 @@ export type BundleOptions = {
 
 export const bundleFile = 'agent.mjs';
 
-/** Writes `agent.mjs`, the binding and the licences of what is inside; returns the names of the files. */
+/**
+ * Writes `agent.mjs`, what it loads only when it needs it, the binding and the licences of what is inside; returns the
+ * names of the files.
+ */
 export async function bundleAgent(options: BundleOptions): Promise<string[]> {
   await rm(options.directory, { recursive: true, force: true });
   await build({
-    entryPoints: [options.entry],
-    outfile: join(options.directory, bundleFile),
+    entryPoints: [{ in: options.entry, out: bundleFile.replace(/\.mjs$/, '') }],
+    outdir: options.directory,
+    outExtension: { '.js': '.mjs' },
     bundle: true,
+    // What is imported on demand stays out of the main file: the Kubernetes library alone takes 20 MiB once it is read.
+    splitting: true,
+    chunkNames: 'part-[hash]',
     minify: true,
     platform: 'node',
     format: 'esm',

@@ -39,7 +39,10 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
   journal.acceptEpoch(config.acceptedEpoch);
   const objects = createObjectStore({ directory: inData('objects'), clock, random });
   const folders = createTreeFolders({ directory: inData('trees'), objects, clock, random });
-  const cluster = createKubernetesCluster({ kubeconfigPath: config.kubeconfig });
+  const cluster = createKubernetesCluster({
+    kubeconfigPath: config.kubeconfig,
+    inCluster: config.inCluster,
+  });
   parts.defer(cluster.close);
 
   // The health port first: whoever started the agent sees that it lives, whatever it has to wait for.

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KubeConfig } from '@kubernetes/client-node';
 import {
   apiAnswerBytesMax,
   apiBackoffMsMax,
@@ -11,6 +10,7 @@ import {
   apiTriesMax,
   credentialsAgeMsMax,
 } from '../limits.ts';
+import { createCredentials, type KubernetesAccess } from './credentials.ts';
 import { errorOfStatus } from './error-of-status.ts';
 import { ClusterError } from './port.ts';
 
@@ -33,16 +33,12 @@ export type Connection = {
 };
 
 /** Uses the kubeconfig file, or without one the service account that Kubernetes mounts into the pod. */
-export function connect(kubeconfigPath: string | undefined): Connection {
-  const config = new KubeConfig();
-  if (kubeconfigPath) config.loadFromFile(kubeconfigPath);
-  else config.loadFromCluster();
-  const server = config.getCurrentCluster()?.server;
-  if (!server) throw new ClusterError('unavailable', 'the kubeconfig names no current cluster');
+export function connect(access: KubernetesAccess): Connection {
+  const { server, read } = createCredentials(access);
   const { hostname, port, pathname } = new URL(server);
   const prefix = pathname.replace(/\/$/, '');
 
-  const credentials = createCredentials(config);
+  const credentials = createRereading(read);
   const agents = {
     json: new Agent({ keepAlive: true, maxSockets: apiRequestsInFlightMax, scheduling: 'fifo' }),
     stream: new Agent({ keepAlive: true }),
@@ -135,19 +131,17 @@ type Attempt =
   | { readonly error: ClusterError; readonly retryAfterMs: number | undefined };
 
 /** A service account's token changes while the agent runs, so credentials are read again after a while. */
-function createCredentials(config: KubeConfig): () => Promise<RequestOptions> {
+function createRereading(read: () => Promise<RequestOptions>): () => Promise<RequestOptions> {
   let held: { readonly options: Promise<RequestOptions>; readonly readAt: number } | undefined;
   return () => {
     const now = performance.now();
     if (!held || now - held.readAt > credentialsAgeMsMax) {
-      const options: RequestOptions = {};
-      held = { readAt: now, options: config.applyToHTTPSOptions(options).then(() => options) };
+      held = { readAt: now, options: read() };
       held.options.catch(() => {
         held = undefined;
       });
     }
-    // The agent option is the connection's own.
-    return held.options.then(({ agent: _, ...options }) => options);
+    return held.options;
   };
 }
 

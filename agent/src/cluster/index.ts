@@ -1,7 +1,8 @@
 // The agent's own cluster behind one port, `Cluster`: the Kubernetes API over HTTPS, and a cluster in memory with the same
-// behaviour for tests that need thousands of runs. Only here is @kubernetes/client-node imported, for credentials alone:
+// behaviour for tests that need thousands of runs. Only here is @kubernetes/client-node imported, for the rarer credentials:
 // requests go over Node's HTTPS with keep-alive, because the agent must stay small and fast.
-export { createKubernetesCluster, type KubernetesOptions } from './kubernetes.ts';
+export type { KubernetesAccess } from './credentials.ts';
+export { createKubernetesCluster } from './kubernetes.ts';
 export {
   createMemoryCluster,
   type MemoryCluster,

@@ -1,6 +1,7 @@
 import type { KubernetesObject } from '@fairlead/shared/manifest';
 import { apiListPageObjects } from '../limits.ts';
 import { connect } from './connection.ts';
+import type { KubernetesAccess } from './credentials.ts';
 import { createDiscovery } from './discovery.ts';
 import {
   type ApplyOptions,
@@ -14,13 +15,8 @@ import {
 } from './port.ts';
 import { followKind } from './watch.ts';
 
-export type KubernetesOptions = {
-  /** Without it the pod's service account is used. */
-  readonly kubeconfigPath?: string;
-};
-
-export function createKubernetesCluster(options: KubernetesOptions): Cluster {
-  const connection = connect(options.kubeconfigPath);
+export function createKubernetesCluster(access: KubernetesAccess): Cluster {
+  const connection = connect(access);
   const discovery = createDiscovery(connection);
 
   const served = async (

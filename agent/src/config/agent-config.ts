@@ -38,6 +38,9 @@ const schema = z.object({
     .refine((path) => path.startsWith('/'), 'must be an absolute path'),
   /** Empty uses the pod's service account. */
   KUBECONFIG: z.string().optional(),
+  /** Kubernetes sets them in each pod: where its API server is. */
+  KUBERNETES_SERVICE_HOST: z.string().optional(),
+  KUBERNETES_SERVICE_PORT: wholeNumber(1, 65_535).default(443),
   FAIRLEAD_KUSTOMIZE: z.string().min(1).default('/usr/local/bin/kustomize'),
   FAIRLEAD_HELM: z.string().min(1).default('/usr/local/bin/helm'),
   FAIRLEAD_LOG_LEVEL: z
@@ -65,6 +68,8 @@ export type AgentConfig = {
   readonly namespace: string;
   readonly dataDirectory: string;
   readonly kubeconfig: string | undefined;
+  /** Where a pod finds its API server; undefined outside a pod. */
+  readonly inCluster: { readonly host: string; readonly port: number } | undefined;
   readonly kustomize: string;
   readonly helm: string;
   readonly logLevel: LogLevel;
@@ -99,6 +104,10 @@ export function readAgentConfig(
     namespace: parsed.FAIRLEAD_NAMESPACE,
     dataDirectory: parsed.FAIRLEAD_DATA_DIR,
     kubeconfig: parsed.KUBECONFIG,
+    inCluster:
+      parsed.KUBERNETES_SERVICE_HOST === undefined
+        ? undefined
+        : { host: parsed.KUBERNETES_SERVICE_HOST, port: parsed.KUBERNETES_SERVICE_PORT },
     kustomize: parsed.FAIRLEAD_KUSTOMIZE,
     helm: parsed.FAIRLEAD_HELM,
     logLevel: parsed.FAIRLEAD_LOG_LEVEL,
