@@ -126,7 +126,14 @@ describe('the assignment watch', () => {
     ['no generation', { generation: 0 }],
     [
       'values that are no object',
-      { render: { helmValuesFiles: [], helmReleaseName: '', helmValuesJson: '[]' } },
+      {
+        render: {
+          helmValuesFiles: [],
+          helmReleaseName: '',
+          helmValuesJson: '[]',
+          sopsSecret: '',
+        },
+      },
     ],
   ])('S1: passes no assignment on with %s', async (_name, changes) => {
     hub.state.onWatch = (call) => {

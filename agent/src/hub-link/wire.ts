@@ -3,11 +3,13 @@ import {
   AuditBatch,
   type AuditEvent,
   Beat,
+  ConflictPolicy,
   Disposition,
   DriftPolicy,
   Health,
   Phase,
   Report,
+  VerificationMode,
   type Assignment as WireAssignment,
 } from '@fairlead/proto';
 import {
@@ -41,6 +43,17 @@ const adoptions: Readonly<Record<number, Assignment['apply']['adopt']>> = {
   [AdoptPolicy.ADOPT_POLICY_IF_EQUAL]: 'if-equal',
   [AdoptPolicy.ADOPT_POLICY_ALWAYS]: 'always',
 };
+const conflictPolicies: Readonly<Record<number, Assignment['apply']['conflicts']>> = {
+  [ConflictPolicy.CONFLICT_POLICY_FAIL]: 'fail',
+  [ConflictPolicy.CONFLICT_POLICY_TAKE]: 'take',
+  [ConflictPolicy.CONFLICT_POLICY_LEAVE]: 'leave',
+};
+const verificationModes: Readonly<Record<number, Assignment['verification']['mode']>> = {
+  [VerificationMode.VERIFICATION_MODE_UNSPECIFIED]: 'none',
+  [VerificationMode.VERIFICATION_MODE_NONE]: 'none',
+  [VerificationMode.VERIFICATION_MODE_WARN]: 'warn',
+  [VerificationMode.VERIFICATION_MODE_REQUIRED]: 'required',
+};
 const deletionBudgetDefault = { objectsMax: 10, percentMax: 30 };
 
 /** An assignment with anything unexpected in it is refused whole: guessing here could remove workloads. */
@@ -65,7 +78,9 @@ export function assignmentOf(wire: WireAssignment): Result<Assignment, string> {
   }
   const helmValues = parseValues(wire.render?.helmValuesJson ?? '');
   if (!helmValues.ok) return helmValues;
-  const { apply } = wire;
+  const { apply, render } = wire;
+  const mode = verificationModes[wire.verification?.mode ?? 0];
+  if (mode === undefined) return err(`verification mode ${wire.verification?.mode} is unknown`);
   return ok({
     pipeline: pipeline.value,
     stage: stage.value,
@@ -78,9 +93,11 @@ export function assignmentOf(wire: WireAssignment): Result<Assignment, string> {
     path,
     root,
     render: {
-      helmReleaseName: wire.render?.helmReleaseName ?? '',
-      helmValuesFiles: wire.render?.helmValuesFiles ?? [],
+      helmReleaseName: render?.helmReleaseName ?? '',
+      helmValuesFiles: render?.helmValuesFiles ?? [],
       helmValues: helmValues.value,
+      substitution: render?.substitution && { ...render.substitution.values },
+      sopsSecret: render?.sopsSecret ?? '',
     },
     apply: {
       namespace: apply?.namespace ?? '',
@@ -90,9 +107,15 @@ export function assignmentOf(wire: WireAssignment): Result<Assignment, string> {
       adopt: adoptions[apply?.adopt ?? 0] ?? 'if-unowned',
       deletionBudget: apply?.deletionBudget ?? deletionBudgetDefault,
       confirmedPruneGeneration: apply?.confirmedPruneGeneration ?? 0,
+      serviceAccount: apply?.serviceAccount ?? '',
+      conflicts: conflictPolicies[apply?.conflicts ?? 0] ?? 'fail',
+      dependsOn: apply?.dependsOn ?? [],
+      ignoreDifferences: apply?.ignoreDifferences ?? [],
+      healthChecks: apply?.healthChecks ?? [],
     },
     clusterName: wire.clusterName,
     clusterLabels: { ...wire.clusterLabels },
+    verification: { mode, keysName: wire.verification?.keysName ?? '' },
   });
 }
 

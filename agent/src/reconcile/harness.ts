@@ -64,7 +64,13 @@ export const assignmentOf = (
     commit,
     path: '',
     root: '',
-    render: { helmReleaseName: '', helmValuesFiles: [], helmValues: {} },
+    render: {
+      helmReleaseName: '',
+      helmValuesFiles: [],
+      helmValues: {},
+      substitution: undefined,
+      sopsSecret: '',
+    },
     apply: {
       namespace: 'default',
       createNamespace: false,
@@ -73,10 +79,16 @@ export const assignmentOf = (
       adopt: 'if-unowned',
       deletionBudget: { objectsMax: 10, percentMax: 30 },
       confirmedPruneGeneration: 0,
+      serviceAccount: '',
+      conflicts: 'fail',
+      dependsOn: [],
+      ignoreDifferences: [],
+      healthChecks: [],
       ...apply,
     },
     clusterName: 'one',
     clusterLabels: {},
+    verification: { mode: 'none', keysName: '' },
     ...change,
   } as Assignment;
 };

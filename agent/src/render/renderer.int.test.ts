@@ -235,6 +235,7 @@ describe('a chart', () => {
       path: 'app',
       apply: { ...assignmentOf().apply, namespace: 'shop' },
       render: {
+        ...assignmentOf().render,
         helmReleaseName: 'live',
         helmValuesFiles: ['../values/east.yaml'],
         helmValues: { c: 'inline' },
@@ -254,7 +255,7 @@ describe('a chart', () => {
     write(chart({ 'a.yaml': '{{ fail "no such size" }}' }));
     const failure = await failureOf({
       path: 'app',
-      render: { helmReleaseName: '', helmValuesFiles: [], helmValues: { key: 'canary-7531' } },
+      render: { ...assignmentOf().render, helmValues: { key: 'canary-7531' } },
     });
     expect(failure?.message).toMatch(/helm at app.*no such size/s);
     expect(failure?.message).not.toContain('canary-7531');
@@ -278,7 +279,7 @@ describe('a chart', () => {
     ['nothing.yaml', /does not exist/],
   ])('S9: takes no values from %s', async (name, message) => {
     write(chart({ 'a.yaml': configMap('a') }));
-    const values = { helmReleaseName: '', helmValuesFiles: [name], helmValues: {} };
+    const values = { ...assignmentOf().render, helmValuesFiles: [name] };
     expect((await failureOf({ path: 'app', render: values }))?.message).toMatch(message);
   });
 });

@@ -1,4 +1,11 @@
-import { AdoptPolicy, Disposition, DriftPolicy, type Assignment as Message } from '@fairlead/proto';
+import {
+  AdoptPolicy,
+  ConflictPolicy,
+  Disposition,
+  DriftPolicy,
+  type Assignment as Message,
+  VerificationMode,
+} from '@fairlead/proto';
 import { unreachable } from '@fairlead/shared/result';
 import type { Assignment } from '../domain/rollout/index.ts';
 
@@ -24,6 +31,8 @@ export function assignmentMessage(
       helmValuesFiles: [...render.helm.valuesFiles],
       helmValuesJson:
         Object.keys(render.helm.values).length === 0 ? '' : JSON.stringify(render.helm.values),
+      substitution: render.substitution && { values: { ...render.substitution } },
+      sopsSecret: render.sopsSecretName ?? '',
     },
     apply: {
       namespace: apply.namespace,
@@ -33,9 +42,19 @@ export function assignmentMessage(
       adopt: adoptOf(apply.adopt),
       deletionBudget: { ...apply.deletionBudget },
       confirmedPruneGeneration: assignment.confirmedPruneGeneration,
+      serviceAccount: apply.serviceAccountName ?? '',
+      conflicts: conflictsOf(apply.conflicts),
+      dependsOn: [...apply.dependsOn],
+      ignoreDifferences: apply.ignoreDifferences.map((rule) => ({
+        ...rule,
+        jsonPointers: [...rule.jsonPointers],
+        managers: [...rule.managers],
+      })),
+      healthChecks: apply.healthChecks.map((check) => ({ ...check })),
     },
     clusterName: assignment.clusterName,
     clusterLabels: { ...hub.clusterLabels },
+    verification: { mode: VerificationMode.VERIFICATION_MODE_NONE, keysName: '' },
   };
 }
 
@@ -54,6 +73,19 @@ function dispositionOf(disposition: Assignment['disposition']): Disposition {
 
 const driftOf = (drift: Assignment['apply']['drift']): DriftPolicy =>
   drift === 'repair' ? DriftPolicy.DRIFT_POLICY_REPAIR : DriftPolicy.DRIFT_POLICY_REPORT;
+
+function conflictsOf(conflicts: Assignment['apply']['conflicts']): ConflictPolicy {
+  switch (conflicts) {
+    case 'fail':
+      return ConflictPolicy.CONFLICT_POLICY_FAIL;
+    case 'take':
+      return ConflictPolicy.CONFLICT_POLICY_TAKE;
+    case 'leave':
+      return ConflictPolicy.CONFLICT_POLICY_LEAVE;
+    default:
+      return unreachable(conflicts);
+  }
+}
 
 function adoptOf(adopt: Assignment['apply']['adopt']): AdoptPolicy {
   switch (adopt) {

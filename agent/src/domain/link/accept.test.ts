@@ -14,7 +14,13 @@ const assignment = (change: Partial<Assignment> = {}): Assignment =>
     commit: 'a'.repeat(40),
     path: 'apps/checkout',
     root: 'apps/checkout',
-    render: { helmReleaseName: '', helmValuesFiles: [], helmValues: { a: 1, b: 2 } },
+    render: {
+      helmReleaseName: '',
+      helmValuesFiles: [],
+      helmValues: { a: 1, b: 2 },
+      substitution: undefined,
+      sopsSecret: '',
+    },
     apply: {
       namespace: 'checkout',
       createNamespace: false,
@@ -23,9 +29,15 @@ const assignment = (change: Partial<Assignment> = {}): Assignment =>
       adopt: 'if-unowned',
       deletionBudget: { objectsMax: 10, percentMax: 30 },
       confirmedPruneGeneration: 0,
+      serviceAccount: '',
+      conflicts: 'fail',
+      dependsOn: [],
+      ignoreDifferences: [],
+      healthChecks: [],
     },
     clusterName: 'one',
     clusterLabels: {},
+    verification: { mode: 'none', keysName: '' },
     ...change,
   }) as Assignment;
 

@@ -58,7 +58,13 @@ export const assignmentOf = (changes: Partial<Assignment> = {}): Assignment =>
     commit: someCommit,
     path: '',
     root: '',
-    render: { helmReleaseName: '', helmValuesFiles: [], helmValues: {} },
+    render: {
+      helmReleaseName: '',
+      helmValuesFiles: [],
+      helmValues: {},
+      substitution: undefined,
+      sopsSecret: '',
+    },
     apply: {
       namespace: '',
       createNamespace: false,
@@ -67,9 +73,15 @@ export const assignmentOf = (changes: Partial<Assignment> = {}): Assignment =>
       adopt: 'if-unowned',
       deletionBudget: { objectsMax: 10, percentMax: 30 },
       confirmedPruneGeneration: 0,
+      serviceAccount: '',
+      conflicts: 'fail',
+      dependsOn: [],
+      ignoreDifferences: [],
+      healthChecks: [],
     },
     clusterName: 'east',
     clusterLabels: {},
+    verification: { mode: 'none', keysName: '' },
     ...changes,
   }) as Assignment;
 

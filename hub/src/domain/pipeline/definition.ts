@@ -45,6 +45,10 @@ export type RenderPolicy = {
     readonly valuesFiles: readonly string[];
     readonly values: Readonly<Record<string, unknown>>;
   };
+  /** Values for `${name}` in rendered manifests; absent leaves them as they are. */
+  readonly substitution?: Readonly<Record<string, string>>;
+  /** Secret in the agent's namespace with the keys of SOPS. */
+  readonly sopsSecretName?: string;
 };
 
 export type ApplyPolicy = {
@@ -56,6 +60,35 @@ export type ApplyPolicy = {
   readonly adopt: 'if-unowned' | 'if-equal' | 'always';
   /** A prune above both limits is held. */
   readonly deletionBudget: { readonly objectsMax: number; readonly percentMax: number };
+  /** In `namespace`; the agent impersonates it. Absent: the agent's own rights. */
+  readonly serviceAccountName?: string;
+  /** What happens to a field that another manager has set to another value. */
+  readonly conflicts: 'fail' | 'take' | 'leave';
+  /** Pipelines whose units in the same cluster must be settled and healthy first; without cycles. */
+  readonly dependsOn: readonly PipelineName[];
+  readonly ignoreDifferences: readonly IgnoreRule[];
+  readonly healthChecks: readonly HealthCheck[];
+};
+
+/** Differences that are neither drift nor written over; an empty field matches every object. */
+export type IgnoreRule = {
+  readonly group: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** RFC 6901. */
+  readonly jsonPointers: readonly string[];
+  readonly managers: readonly string[];
+};
+
+/** CEL expressions that judge a custom kind; an empty one is not asked. */
+export type HealthCheck = {
+  /** A whole `apiVersion`, or a group alone. */
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly current: string;
+  readonly inProgress: string;
+  readonly failed: string;
 };
 
 export type RepositoryDefinition = {

@@ -36,7 +36,8 @@ const pipelineSpec = ({ repository, include, exclude, stages }: PipelineDefiniti
 });
 
 function stageDocument(stage: StageDefinition): Record<string, unknown> {
-  const { deletionBudget, ...apply } = stage.apply;
+  const { deletionBudget, serviceAccountName, ...apply } = stage.apply;
+  const { helm, substitution, sopsSecretName } = stage.render;
   return {
     name: stage.name,
     after: stage.after,
@@ -45,9 +46,14 @@ function stageDocument(stage: StageDefinition): Record<string, unknown> {
     promote: stage.promote,
     gates: { soak: exactDuration(stage.gates.soakMs) },
     rollout: { progressDeadline: exactDuration(stage.rollout.progressDeadlineMs) },
-    render: stage.render,
+    render: {
+      helm,
+      ...(substitution === undefined ? {} : { substitute: { values: substitution } }),
+      ...(sopsSecretName === undefined ? {} : { decrypt: { sops: { secretRef: sopsSecretName } } }),
+    },
     apply: {
       ...apply,
+      ...(serviceAccountName === undefined ? {} : { serviceAccount: serviceAccountName }),
       deletionBudget: { objects: deletionBudget.objectsMax, percent: deletionBudget.percentMax },
     },
   };

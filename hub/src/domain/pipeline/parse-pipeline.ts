@@ -6,21 +6,15 @@ import {
   type StageName,
 } from '@fairlead/shared/ids';
 import { checkGraph } from './check-graph.ts';
-import type {
-  ApplyPolicy,
-  ClusterSelector,
-  PipelineDefinition,
-  RenderPolicy,
-  StageDefinition,
-} from './definition.ts';
+import type { ClusterSelector, PipelineDefinition, StageDefinition } from './definition.ts';
+import { parseApply } from './parse-apply.ts';
+import { parseRender } from './parse-render.ts';
 import { checkGlob, checkPath } from './paths.ts';
 import {
   fault,
   isAbsent,
   type Node,
-  readBoolean,
   readChoice,
-  readCount,
   readDuration,
   readEntries,
   readList,
@@ -31,10 +25,7 @@ import {
 const stagesMax = 100;
 const globsMax = 100;
 const labelsMax = 32;
-const helmReleaseNameMax = 53;
 const progressDeadlineMsDefault = 600_000;
-const deletionObjectsMaxDefault = 10;
-const deletionPercentMaxDefault = 30;
 const labelKeyPattern =
   /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 const labelValuePattern = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
@@ -117,58 +108,6 @@ function parseSelector(node: Node): ClusterSelector {
         return [key, String(value)];
       }),
     ),
-  };
-}
-
-function parseRender(node: Node, pipeline: PipelineName): RenderPolicy {
-  const at = readMapping(node, { known: ['helm'], notYet: ['substitute', 'decrypt'] });
-  const helm = readMapping(at('helm'), { known: ['releaseName', 'valuesFiles', 'values'] });
-  // Helm takes at most 53 characters. Ownership never goes by this name, so a shortened one may repeat.
-  const fallback = pipeline.slice(0, helmReleaseNameMax).replace(/-+$/, '');
-  const releaseName = readText(helm('releaseName'), fallback);
-  const isGiven = !isAbsent(helm('releaseName'));
-  if (isGiven && (!parseName(releaseName).ok || releaseName.length > helmReleaseNameMax)) {
-    fault(
-      helm('releaseName'),
-      `must have at most ${helmReleaseNameMax} characters a-z, 0-9 and "-"`,
-    );
-  }
-  const valuesFiles = readList(helm('valuesFiles')).map((each) => {
-    const file = readText(each);
-    if (file !== '') checkPath(each, file);
-    return file;
-  });
-  const values = helm('values');
-  if (!isAbsent(values) && (typeof values.value !== 'object' || Array.isArray(values.value))) {
-    fault(values, 'must be a mapping');
-  }
-  return {
-    helm: { releaseName, valuesFiles, values: (values.value ?? {}) as Record<string, unknown> },
-  };
-}
-
-function parseApply(node: Node): ApplyPolicy {
-  const at = readMapping(node, {
-    known: ['namespace', 'createNamespace', 'prune', 'drift', 'adopt', 'deletionBudget'],
-    notYet: ['serviceAccount'],
-  });
-  const budget = readMapping(at('deletionBudget'), { known: ['objects', 'percent'] });
-  const namespace = readText(at('namespace'), 'default');
-  const parsed = parseName(namespace);
-  if (!parsed.ok) fault(at('namespace'), parsed.error);
-  return {
-    namespace,
-    createNamespace: readBoolean(at('createNamespace'), false),
-    prune: readBoolean(at('prune'), true),
-    drift: readChoice(at('drift'), ['repair', 'report'], 'repair'),
-    adopt: readChoice(at('adopt'), ['if-unowned', 'if-equal', 'always'], 'if-unowned'),
-    deletionBudget: {
-      objectsMax: readCount(budget('objects'), {
-        fallback: deletionObjectsMaxDefault,
-        max: 20_000,
-      }),
-      percentMax: readCount(budget('percent'), { fallback: deletionPercentMaxDefault, max: 100 }),
-    },
   };
 }
 

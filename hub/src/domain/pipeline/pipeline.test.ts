@@ -130,6 +130,50 @@ test('a path may name the cluster and its labels, and nothing else', () => {
   ]);
 });
 
+test('how a unit is applied is read with every place checked', () => {
+  const { stages } = pipelineOf(
+    stageLine(
+      'apply: {serviceAccount: deployer, conflicts: leave, dependsOn: [database], ' +
+        'ignoreDifferences: [{kind: Deployment, jsonPointers: [/spec/replicas]}], ' +
+        'healthChecks: [{apiVersion: example.com, kind: Widget, current: "true"}]}',
+    ),
+  );
+  expect(stages[0]?.apply).toMatchObject({
+    serviceAccountName: 'deployer',
+    conflicts: 'leave',
+    dependsOn: ['database'],
+    ignoreDifferences: [{ group: '', kind: 'Deployment', jsonPointers: ['/spec/replicas'] }],
+    healthChecks: [{ apiVersion: 'example.com', kind: 'Widget', current: 'true', failed: '' }],
+  });
+  expect(
+    faultsOf(
+      stageLine(
+        'apply: {conflicts: fight, ignoreDifferences: [{jsonPointers: [spec]}, {kind: Secret}], ' +
+          'healthChecks: [{kind: Widget}]}',
+      ),
+    ),
+  ).toEqual([
+    'Pipeline checkout: spec.stages[0].apply.conflicts: must be one of fail, take, leave',
+    'Pipeline checkout: spec.stages[0].apply.ignoreDifferences[0].jsonPointers[0]: must be a JSON pointer such as /spec/replicas ("~1" stands for "/")',
+    'Pipeline checkout: spec.stages[0].apply.ignoreDifferences[1]: must name jsonPointers or managers: what to ignore',
+    'Pipeline checkout: spec.stages[0].apply.healthChecks[0].current: is missing: without it the kind would never be healthy',
+    'Pipeline checkout: spec.stages[0].apply.healthChecks[0].apiVersion: is missing',
+  ]);
+});
+
+test('substitution and decryption are asked for by the stage', () => {
+  const render = (text: string) => pipelineOf(stageLine(`render: {${text}}`)).stages[0]?.render;
+  expect(render('substitute: true')?.substitution).toEqual({});
+  expect(render('substitute: false')?.substitution).toBeUndefined();
+  expect(render('substitute: {values: {region: eu}}')?.substitution).toEqual({ region: 'eu' });
+  expect(render('decrypt: {sops: {secretRef: sops-age}}')?.sopsSecretName).toBe('sops-age');
+  expect(faultsOf(stageLine('render: {substitute: {values: {1st: 2}}, decrypt: {}}'))).toEqual([
+    'Pipeline checkout: spec.stages[0].render.substitute.values.1st: must be named by letters, digits and "_", and not begin with a digit',
+    'Pipeline checkout: spec.stages[0].render.substitute.values.1st: must be text; quote it',
+    'Pipeline checkout: spec.stages[0].render.decrypt.sops.secretRef: is missing',
+  ]);
+});
+
 test('a text that is no YAML names the line', () => {
   expect(faultsOf('kind: [broken\nspec: {}\n')[0]).toMatch(/^document 1, line \d: /);
 });

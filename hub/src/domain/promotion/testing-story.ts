@@ -57,6 +57,10 @@ export function stageOf(name: string, change: StageChange = {}): StageDefinition
       drift: 'repair',
       adopt: 'if-unowned',
       deletionBudget: { objectsMax: 10, percentMax: 30 },
+      conflicts: 'fail',
+      dependsOn: [],
+      ignoreDifferences: [],
+      healthChecks: [],
     },
     ...rest,
   };

@@ -38,6 +38,10 @@ const stageDefinition = (name: string, after: string[]): StageDefinition => ({
     drift: 'repair',
     adopt: 'if-unowned',
     deletionBudget: { objectsMax: 10, percentMax: 30 },
+    conflicts: 'fail',
+    dependsOn: [],
+    ignoreDifferences: [],
+    healthChecks: [],
   },
 });
 

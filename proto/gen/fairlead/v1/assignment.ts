@@ -26,6 +26,42 @@ export namespace Disposition {
   export type DISPOSITION_DELETE = typeof Disposition.DISPOSITION_DELETE;
 }
 
+export const VerificationMode = {
+  VERIFICATION_MODE_UNSPECIFIED: 0,
+  VERIFICATION_MODE_NONE: 1,
+  /** VERIFICATION_MODE_WARN - A commit that no trusted key signed is applied and reported. */
+  VERIFICATION_MODE_WARN: 2,
+  VERIFICATION_MODE_REQUIRED: 3,
+} as const;
+
+export type VerificationMode = typeof VerificationMode[keyof typeof VerificationMode];
+
+export namespace VerificationMode {
+  export type VERIFICATION_MODE_UNSPECIFIED = typeof VerificationMode.VERIFICATION_MODE_UNSPECIFIED;
+  export type VERIFICATION_MODE_NONE = typeof VerificationMode.VERIFICATION_MODE_NONE;
+  export type VERIFICATION_MODE_WARN = typeof VerificationMode.VERIFICATION_MODE_WARN;
+  export type VERIFICATION_MODE_REQUIRED = typeof VerificationMode.VERIFICATION_MODE_REQUIRED;
+}
+
+/** A field of the commit that another field manager has set to another value. */
+export const ConflictPolicy = {
+  CONFLICT_POLICY_UNSPECIFIED: 0,
+  /** CONFLICT_POLICY_FAIL - The unit fails and names manager and field; nothing of the object is changed. */
+  CONFLICT_POLICY_FAIL: 1,
+  CONFLICT_POLICY_TAKE: 2,
+  /** CONFLICT_POLICY_LEAVE - The field stays the other manager's, and the rest of the object is applied. */
+  CONFLICT_POLICY_LEAVE: 3,
+} as const;
+
+export type ConflictPolicy = typeof ConflictPolicy[keyof typeof ConflictPolicy];
+
+export namespace ConflictPolicy {
+  export type CONFLICT_POLICY_UNSPECIFIED = typeof ConflictPolicy.CONFLICT_POLICY_UNSPECIFIED;
+  export type CONFLICT_POLICY_FAIL = typeof ConflictPolicy.CONFLICT_POLICY_FAIL;
+  export type CONFLICT_POLICY_TAKE = typeof ConflictPolicy.CONFLICT_POLICY_TAKE;
+  export type CONFLICT_POLICY_LEAVE = typeof ConflictPolicy.CONFLICT_POLICY_LEAVE;
+}
+
 export const DriftPolicy = { DRIFT_POLICY_UNSPECIFIED: 0, DRIFT_POLICY_REPAIR: 1, DRIFT_POLICY_REPORT: 2 } as const;
 
 export type DriftPolicy = typeof DriftPolicy[keyof typeof DriftPolicy];
@@ -87,11 +123,19 @@ export interface Assignment {
   /** The cluster's name and its labels at the hub, for rendering; labels are the hub's, never the agent's claims. */
   clusterName: string;
   clusterLabels: { [key: string]: string };
+  /** The least that is asked of the commit's signature. The cluster's own policy may ask for more; a hub can never ask for less. */
+  verification?: Verification | undefined;
 }
 
 export interface Assignment_ClusterLabelsEntry {
   key: string;
   value: string;
+}
+
+export interface Verification {
+  mode: VerificationMode;
+  /** ConfigMap or Secret in the agent's namespace that holds the trusted keys; empty means all keys that the cluster trusts. */
+  keysName: string;
 }
 
 export interface RenderOptions {
@@ -101,6 +145,25 @@ export interface RenderOptions {
   helmReleaseName: string;
   /** Inline Helm values as a JSON object; empty means none. They win over the files. */
   helmValuesJson: string;
+  /** Absent: `${name}` in a manifest is left as it is. */
+  substitution?:
+    | Substitution
+    | undefined;
+  /** Secret in the agent's namespace that holds the keys of SOPS; empty: nothing is decrypted. */
+  sopsSecret: string;
+}
+
+/**
+ * `${name}` and `${name:=default}` in rendered manifests are replaced. Names are those of `values`, `cluster.name` and
+ * `cluster.labels.<key>`.
+ */
+export interface Substitution {
+  values: { [key: string]: string };
+}
+
+export interface Substitution_ValuesEntry {
+  key: string;
+  value: string;
 }
 
 export interface ApplyOptions {
@@ -117,6 +180,36 @@ export interface ApplyOptions {
     | undefined;
   /** The generation whose held prune a person confirmed; 0 means none. */
   confirmedPruneGeneration: number;
+  /** Service account in `namespace` that the agent impersonates for the unit's objects; empty: the agent's own rights. */
+  serviceAccount: string;
+  conflicts: ConflictPolicy;
+  /** Pipelines whose units in this cluster must be settled and healthy before this unit is applied. */
+  dependsOn: string[];
+  ignoreDifferences: IgnoreRule[];
+  /** Health of custom kinds; they win over the built-in table for the unit's objects. */
+  healthChecks: HealthCheck[];
+}
+
+/** Differences that are neither drift nor written over. Empty fields match every object. */
+export interface IgnoreRule {
+  group: string;
+  kind: string;
+  namespace: string;
+  name: string;
+  /** RFC 6901. */
+  jsonPointers: string[];
+  /** Field managers whose fields are left to them. */
+  managers: string[];
+}
+
+/** CEL expressions over an object, each giving a boolean; they are asked in the order failed, in progress, current. */
+export interface HealthCheck {
+  /** A whole `apiVersion`, or a group alone, for every version of it. */
+  apiVersion: string;
+  kind: string;
+  current: string;
+  inProgress: string;
+  failed: string;
 }
 
 /** A prune above both limits is held until a person confirms it. */
@@ -141,6 +234,7 @@ function createBaseAssignment(): Assignment {
     apply: undefined,
     clusterName: "",
     clusterLabels: {},
+    verification: undefined,
   };
 }
 
@@ -188,6 +282,9 @@ export const Assignment: MessageFns<Assignment> = {
     globalThis.Object.entries(message.clusterLabels).forEach(([key, value]: [string, string]) => {
       Assignment_ClusterLabelsEntry.encode({ key: key as any, value }, writer.uint32(114).fork()).join();
     });
+    if (message.verification !== undefined) {
+      Verification.encode(message.verification, writer.uint32(122).fork()).join();
+    }
     return writer;
   },
 
@@ -319,6 +416,14 @@ export const Assignment: MessageFns<Assignment> = {
             }
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.verification = Verification.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -362,6 +467,9 @@ export const Assignment: MessageFns<Assignment> = {
       },
       {},
     );
+    message.verification = (object.verification !== undefined && object.verification !== null)
+      ? Verification.fromPartial(object.verification)
+      : undefined;
     return message;
   },
 };
@@ -435,8 +543,75 @@ export const Assignment_ClusterLabelsEntry: MessageFns<Assignment_ClusterLabelsE
   },
 };
 
+function createBaseVerification(): Verification {
+  return { mode: 0, keysName: "" };
+}
+
+export const Verification: MessageFns<Verification> = {
+  encode(message: Verification, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mode !== 0) {
+      writer.uint32(8).int32(message.mode);
+    }
+    if (message.keysName !== "") {
+      writer.uint32(18).string(message.keysName);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Verification {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerification();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.mode = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keysName = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Verification>, I>>(base?: I): Verification {
+    return Verification.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Verification>, I>>(object: I): Verification {
+    const message = createBaseVerification();
+    message.mode = object.mode ?? 0;
+    message.keysName = object.keysName ?? "";
+    return message;
+  },
+};
+
 function createBaseRenderOptions(): RenderOptions {
-  return { helmValuesFiles: [], helmReleaseName: "", helmValuesJson: "" };
+  return { helmValuesFiles: [], helmReleaseName: "", helmValuesJson: "", substitution: undefined, sopsSecret: "" };
 }
 
 export const RenderOptions: MessageFns<RenderOptions> = {
@@ -449,6 +624,12 @@ export const RenderOptions: MessageFns<RenderOptions> = {
     }
     if (message.helmValuesJson !== "") {
       writer.uint32(26).string(message.helmValuesJson);
+    }
+    if (message.substitution !== undefined) {
+      Substitution.encode(message.substitution, writer.uint32(34).fork()).join();
+    }
+    if (message.sopsSecret !== "") {
+      writer.uint32(42).string(message.sopsSecret);
     }
     return writer;
   },
@@ -490,6 +671,22 @@ export const RenderOptions: MessageFns<RenderOptions> = {
             message.helmValuesJson = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.substitution = Substitution.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.sopsSecret = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -510,6 +707,143 @@ export const RenderOptions: MessageFns<RenderOptions> = {
     message.helmValuesFiles = object.helmValuesFiles?.map((e) => e) || [];
     message.helmReleaseName = object.helmReleaseName ?? "";
     message.helmValuesJson = object.helmValuesJson ?? "";
+    message.substitution = (object.substitution !== undefined && object.substitution !== null)
+      ? Substitution.fromPartial(object.substitution)
+      : undefined;
+    message.sopsSecret = object.sopsSecret ?? "";
+    return message;
+  },
+};
+
+function createBaseSubstitution(): Substitution {
+  return { values: {} };
+}
+
+export const Substitution: MessageFns<Substitution> = {
+  encode(message: Substitution, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.values).forEach(([key, value]: [string, string]) => {
+      Substitution_ValuesEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Substitution {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSubstitution();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = Substitution_ValuesEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.values[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Substitution>, I>>(base?: I): Substitution {
+    return Substitution.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Substitution>, I>>(object: I): Substitution {
+    const message = createBaseSubstitution();
+    message.values = (globalThis.Object.entries(object.values ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseSubstitution_ValuesEntry(): Substitution_ValuesEntry {
+  return { key: "", value: "" };
+}
+
+export const Substitution_ValuesEntry: MessageFns<Substitution_ValuesEntry> = {
+  encode(message: Substitution_ValuesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Substitution_ValuesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSubstitution_ValuesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Substitution_ValuesEntry>, I>>(base?: I): Substitution_ValuesEntry {
+    return Substitution_ValuesEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Substitution_ValuesEntry>, I>>(object: I): Substitution_ValuesEntry {
+    const message = createBaseSubstitution_ValuesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -523,6 +857,11 @@ function createBaseApplyOptions(): ApplyOptions {
     adopt: 0,
     deletionBudget: undefined,
     confirmedPruneGeneration: 0,
+    serviceAccount: "",
+    conflicts: 0,
+    dependsOn: [],
+    ignoreDifferences: [],
+    healthChecks: [],
   };
 }
 
@@ -548,6 +887,21 @@ export const ApplyOptions: MessageFns<ApplyOptions> = {
     }
     if (message.confirmedPruneGeneration !== 0) {
       writer.uint32(56).uint64(message.confirmedPruneGeneration);
+    }
+    if (message.serviceAccount !== "") {
+      writer.uint32(66).string(message.serviceAccount);
+    }
+    if (message.conflicts !== 0) {
+      writer.uint32(72).int32(message.conflicts);
+    }
+    for (const v of message.dependsOn) {
+      writer.uint32(82).string(v!);
+    }
+    for (const v of message.ignoreDifferences) {
+      IgnoreRule.encode(v!, writer.uint32(90).fork()).join();
+    }
+    for (const v of message.healthChecks) {
+      HealthCheck.encode(v!, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -621,6 +975,46 @@ export const ApplyOptions: MessageFns<ApplyOptions> = {
             message.confirmedPruneGeneration = longToNumber(reader.uint64());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.serviceAccount = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.conflicts = reader.int32() as any;
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.dependsOn.push(reader.string());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.ignoreDifferences.push(IgnoreRule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.healthChecks.push(HealthCheck.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -647,6 +1041,229 @@ export const ApplyOptions: MessageFns<ApplyOptions> = {
       ? DeletionBudget.fromPartial(object.deletionBudget)
       : undefined;
     message.confirmedPruneGeneration = object.confirmedPruneGeneration ?? 0;
+    message.serviceAccount = object.serviceAccount ?? "";
+    message.conflicts = object.conflicts ?? 0;
+    message.dependsOn = object.dependsOn?.map((e) => e) || [];
+    message.ignoreDifferences = object.ignoreDifferences?.map((e) => IgnoreRule.fromPartial(e)) || [];
+    message.healthChecks = object.healthChecks?.map((e) => HealthCheck.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseIgnoreRule(): IgnoreRule {
+  return { group: "", kind: "", namespace: "", name: "", jsonPointers: [], managers: [] };
+}
+
+export const IgnoreRule: MessageFns<IgnoreRule> = {
+  encode(message: IgnoreRule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.namespace !== "") {
+      writer.uint32(26).string(message.namespace);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    for (const v of message.jsonPointers) {
+      writer.uint32(42).string(v!);
+    }
+    for (const v of message.managers) {
+      writer.uint32(50).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IgnoreRule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIgnoreRule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.namespace = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.jsonPointers.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.managers.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<IgnoreRule>, I>>(base?: I): IgnoreRule {
+    return IgnoreRule.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<IgnoreRule>, I>>(object: I): IgnoreRule {
+    const message = createBaseIgnoreRule();
+    message.group = object.group ?? "";
+    message.kind = object.kind ?? "";
+    message.namespace = object.namespace ?? "";
+    message.name = object.name ?? "";
+    message.jsonPointers = object.jsonPointers?.map((e) => e) || [];
+    message.managers = object.managers?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseHealthCheck(): HealthCheck {
+  return { apiVersion: "", kind: "", current: "", inProgress: "", failed: "" };
+}
+
+export const HealthCheck: MessageFns<HealthCheck> = {
+  encode(message: HealthCheck, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.apiVersion !== "") {
+      writer.uint32(10).string(message.apiVersion);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.current !== "") {
+      writer.uint32(26).string(message.current);
+    }
+    if (message.inProgress !== "") {
+      writer.uint32(34).string(message.inProgress);
+    }
+    if (message.failed !== "") {
+      writer.uint32(42).string(message.failed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HealthCheck {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHealthCheck();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.apiVersion = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.current = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.inProgress = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.failed = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<HealthCheck>, I>>(base?: I): HealthCheck {
+    return HealthCheck.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<HealthCheck>, I>>(object: I): HealthCheck {
+    const message = createBaseHealthCheck();
+    message.apiVersion = object.apiVersion ?? "";
+    message.kind = object.kind ?? "";
+    message.current = object.current ?? "";
+    message.inProgress = object.inProgress ?? "";
+    message.failed = object.failed ?? "";
     return message;
   },
 };
