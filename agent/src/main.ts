@@ -21,7 +21,7 @@ import {
   openJournal,
 } from './journal/index.ts';
 import { clusterUidRetryMs, garbageIntervalMs } from './limits.ts';
-import { createReconciler } from './reconcile/index.ts';
+import { createReconciler, type Reconciler } from './reconcile/index.ts';
 import { createRenderer } from './render/index.ts';
 import { createMetrics, startHealthServer } from './telemetry/index.ts';
 
@@ -50,6 +50,7 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
     {
       outbox: journal.outboxStatus,
       units: () => journal.loadAssignments().length,
+      unitsSettled: () => reconciler?.settledCount() ?? 0,
       link: () => {
         const status = link?.status();
         return {
@@ -62,6 +63,7 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
     agentVersion,
   );
   let link: ReturnType<typeof createHubLink> | undefined;
+  let reconciler: Reconciler | undefined;
   if (config.healthPort !== 0) {
     parts.use(
       await startHealthServer({
@@ -102,7 +104,7 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
     signal,
     onAssignment: (assignment) => {
       acceptJoinedEpoch();
-      reconciler.offer(assignment);
+      reconciler?.offer(assignment);
     },
   });
   const renderer = createRenderer({
@@ -110,7 +112,7 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
     helm: config.helm,
     cacheDirectory: inData('render'),
   });
-  const reconciler = createReconciler({
+  reconciler = createReconciler({
     cluster,
     loadTree: createLoadTree(link.fetchTree, folders, journal),
     render: async (assignment, directory, ended) => {

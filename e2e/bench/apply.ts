@@ -2,7 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleAgent, hostTarget } from '../../agent/build/index.ts';
-import { startSystem, temporaryDirectory, waitFor } from '../stack/index.ts';
+import {
+  type ControlPlane,
+  type SystemCluster,
+  startSystem,
+  temporaryDirectory,
+  waitFor,
+} from '../stack/index.ts';
 import { bareLoop } from './bare-loop.ts';
 import { processorSeconds } from './processor-seconds.ts';
 import { unitName, unitObjects } from './units.ts';
@@ -101,6 +107,8 @@ export async function benchApply({ unitsTotal, program }: ApplyOptions) {
   await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1_000));
   const loadedBytes = await residentBytes(agent.process.pid, 'VmRSS');
   say(`agent idle with ${unitsTotal} units: ${mebibytes(loadedBytes)} MiB`);
+  const restart = await restartUnchanged({ agent, controlPlane, unitsTotal });
+  say(`restart with nothing changed: in sync after ${restart.seconds} s, ${restart.writes} writes`);
   await agent.process.stop();
 
   const bareSeconds = (beforeSeconds + (await bare('after'))) / 2;
@@ -113,11 +121,41 @@ export async function benchApply({ unitsTotal, program }: ApplyOptions) {
     agentSeconds: round(agentSeconds),
     ratio: round(ratio),
     agentProcessorSeconds,
+    restartSeconds: restart.seconds,
+    restartWrites: restart.writes,
     agentPeakMebibytes: mebibytes(peakBytes),
     agentIdleEmptyMebibytes: mebibytes(idleBytes),
     agentIdleLoadedMebibytes: mebibytes(loadedBytes),
     logPosition: position,
   };
+}
+
+type Restarted = Pick<SystemCluster, 'agent' | 'controlPlane'> & { readonly unitsTotal: number };
+
+/** From the agent's start until every unit is known to be in sync, and the objects that it wrote meanwhile. */
+async function restartUnchanged({ agent, controlPlane, unitsTotal }: Restarted) {
+  const before = await appliesTotal(controlPlane);
+  const startedAt = Date.now();
+  await agent.process.restart();
+  await waitFor(
+    `${unitsTotal} units are in sync again`,
+    async (see) => {
+      const text = await agent.metrics();
+      const settled = Number(/^fairlead_agent_units_settled (\d+)$/m.exec(text)?.[1]);
+      see(settled);
+      return settled === unitsTotal;
+    },
+    { timeoutMs: 120_000, intervalMs: 50 },
+  );
+  const seconds = round((Date.now() - startedAt) / 1_000);
+  return { seconds, writes: (await appliesTotal(controlPlane)) - before };
+}
+
+/** Server-side applies that the API server has answered; only the agent and the bare loop send any. */
+async function appliesTotal(controlPlane: ControlPlane): Promise<number> {
+  const text: string = await controlPlane.request('GET', '/metrics');
+  const counts = [...text.matchAll(/^apiserver_request_total\{.*verb="APPLY".*\} (\S+)$/gm)];
+  return counts.reduce((sum, [, value]) => sum + Number(value), 0);
 }
 
 type System = Awaited<ReturnType<typeof startSystem>>;

@@ -64,6 +64,8 @@ export type Reconciler = {
   readonly offer: (assignment: Assignment) => Acceptance;
   readonly assignments: () => readonly Assignment[];
   readonly reports: () => readonly UnitReport[];
+  /** Units that are applied, healthy and pruned, and now only watched. */
+  readonly settledCount: () => number;
   /** Reports every unit again, for a hub that has forgotten. */
   readonly reportAll: () => void;
   /** No unit has work at hand; those that wait for health or for a person do not count. */
@@ -261,6 +263,11 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
     },
     assignments: () => [...units.values()].map((unit) => unit.next ?? unit.assignment),
     reports: () => [...units.values()].map((unit) => reportOf(unit, live)),
+    settledCount: () => {
+      let settled = 0;
+      for (const { phase } of units.values()) settled += Number(phase === 'settled');
+      return settled;
+    },
     reportAll: () => {
       for (const unit of units.values()) outlet.repeat(unit);
     },

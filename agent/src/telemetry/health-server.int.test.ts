@@ -16,6 +16,7 @@ beforeEach(async () => {
     {
       outbox: () => ({ auditLength: 7, reportsPending: 2, bytes: 900 }),
       units: () => 3,
+      unitsSettled: () => 2,
       link: () => ({ watchOpen: true, busOpen: false, certificateExpiresAtMs: 5_000 }),
     },
     '1.2.3',

@@ -14,6 +14,8 @@ export type AgentMetrics = {
 export type MetricSources = {
   readonly outbox: () => { auditLength: number; reportsPending: number; bytes: number };
   readonly units: () => number;
+  /** Units that are applied, healthy and pruned, and now only watched. */
+  readonly unitsSettled: () => number;
   readonly link: () => { watchOpen: boolean; busOpen: boolean; certificateExpiresAtMs: number };
 };
 
@@ -48,6 +50,7 @@ export function createMetrics(sources: MetricSources, agentVersion: string): Age
     registers,
   }).set({ version: agentVersion }, 1);
   gauge('units', 'Units that the agent is assigned.', sources.units);
+  gauge('units_settled', 'Units that are in sync and watched.', sources.unitsSettled);
   gauge(
     'audit_outbox_events',
     'Audit events that the hub has not confirmed.',
