@@ -14,6 +14,8 @@ export const gitTreeDepthMax = 64;
 export const gitPathBytesMax = 1_024;
 /** Entries of parsed trees above the roots that stay in memory; a larger tree is parsed each time. */
 export const gitPathTreeEntriesMax = 10_000;
+/** Commits whose top tree stays in memory. */
+export const gitPathCommitsMax = 256;
 /** Ids of objects that are known to be in the store, so that they are not hashed and compared again. */
 export const gitKnownObjectsMax = 4_096;
 /** Objects of trees that no assignment needs are kept this long, so that a roll back needs no fetch. */

@@ -47,6 +47,9 @@ export const treeObjectsMax = 50_000;
 export const treeBlobBytesMax = 16 * 1024 * 1024;
 export const treeTotalBytesMax = 256 * 1024 * 1024;
 export const treeHaveCommitsMax = 16;
+export const treeHaveObjectsMax = 64;
+/** Entries of trees above agents' roots that stay parsed in memory. */
+export const pathTreeEntriesMax = 50_000;
 /** A pipeline's first release is looked for in this many newest commits of the first-parent line. */
 export const initialHistoryCommitsMax = 500;
 /** New commits that one discovery examines; above it only the newest count. */

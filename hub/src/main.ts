@@ -14,7 +14,13 @@ import { createSecretReader, type HubConfig, readHubConfig } from './config/inde
 import { type DecisionLog, openSqliteDecisionLog } from './decision-log/index.ts';
 import { streams } from './domain/events.ts';
 import type { Snapshot } from './domain/promotion/commands.ts';
-import { openGit, readGitCredentials, receiveWebhook, treeObjects } from './git/index.ts';
+import {
+  createPathTrees,
+  openGit,
+  readGitCredentials,
+  receiveWebhook,
+  treeObjects,
+} from './git/index.ts';
 import { createHttpApi, startHttpServer } from './http/index.ts';
 import { createIngest, createPresence, startEmbeddedNats } from './ingest/index.ts';
 import { readModelLagMsMax, reportsCatchUpMsMax } from './limits.ts';
@@ -74,6 +80,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     allowFile: config.allowFileRepositories,
   });
   parts.defer(git.close);
+  const pathTrees = createPathTrees();
   const readSecret = createSecretReader(config.secretsDirectory);
   const repositories = createRepositoryReactor({
     git,
@@ -161,13 +168,12 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       clustersTotal: () => readModel.clusterSnapshots().length,
       assignmentsOf: readModel.assignmentsOf,
       assignment: readModel.assignment,
-      treeObjects: ({ repository, commit, root, haveCommits }) =>
+      treeObjects: ({ repository, ...wanted }) =>
         treeObjects({
           git,
           directory: mirrorDirectory(config.mirrorsDirectory, repository),
-          commit,
-          root,
-          haveCommits,
+          pathTrees,
+          ...wanted,
         }),
       cutBus: async (_, clusterName) => ingest.revokeUsers(await natsKeysOf(log, clusterName)),
       onSeen: (cluster, seen) => {

@@ -14,6 +14,7 @@ import {
   hashGitObject,
   isObjectId,
   type Journal,
+  knownAlong,
   type ObjectStore,
   type TreeFolders,
   type TreeName,
@@ -69,7 +70,7 @@ export function createFetchTree(dependencies: FetchDependencies): FetchTree {
   const underWay = new Map<string, Promise<Result<void, StepFailure>>>();
   const links = createFetchLinks();
   const inTurn = createPlaces(fetchesInFlightMax);
-  const pathTrees = createPathTrees();
+  let pathTrees = createPathTrees();
   const stored = new Set<string>();
 
   const receive = async (
@@ -81,7 +82,8 @@ export function createFetchTree(dependencies: FetchDependencies): FetchTree {
     const link = links.take(current);
     const { pipeline, stage, commit, root } = assignment;
     const deadline = Date.now() + fetchDurationMsMax;
-    const request = { pipeline, stage, commit, root, haveCommits: [...haveCommits] };
+    const haveObjects = knownAlong(pathTrees, commit, root);
+    const request = { pipeline, stage, commit, root, haveCommits: [...haveCommits], haveObjects };
     const call = link.client.fetchTree(request, { deadline });
     const cancel = (): void => call.cancel();
     const watchdog = setTimeout(cancel, fetchIdleMsMax);
@@ -134,6 +136,7 @@ export function createFetchTree(dependencies: FetchDependencies): FetchTree {
       if (walked.error.kind === 'refused') return final(walked.error.message);
       // Something is not there that was thought to be; nothing is taken for stored any more.
       stored.clear();
+      pathTrees = createPathTrees();
       // What the agent said to have is not all there any more: ask for everything once.
       for (const commit of haveCommits) journal.forgetTree({ ...tree, commit });
       if (haveCommits.length === 0) {

@@ -291,6 +291,25 @@ describe('fetching a tree', () => {
     expect(hub.state.fetches).toHaveLength(1);
   });
 
+  it('says what it has of the commit above another root', async () => {
+    const two = buildCommit({ east: { 'a.yaml': 'a' }, west: { 'a.yaml': 'a' } });
+    hub.state.onFetch = (call) => {
+      const { haveObjects } = call.request;
+      sendObjects(call, new Map([...two.objects].filter(([id]) => !haveObjects.includes(id))));
+    };
+    const agent = await ready();
+    for (const root of ['east', 'west']) {
+      const unit = { ...assignment, commit: two.commit as never, root, path: root };
+      expect(await agent.loadTree(unit, signal())).toMatchObject({ ok: true });
+    }
+    const ids = [...two.objects.keys()];
+    const [top] = ids.slice(-2);
+    expect(hub.state.fetches.map(({ haveObjects }) => haveObjects)).toEqual([
+      [],
+      [two.commit, top],
+    ]);
+  });
+
   it('says which commits it has, and asks for everything when one of those is damaged', async () => {
     hub.state.onFetch = (call) => sendObjects(call, needed(built, ['outside']));
     const agent = await ready();

@@ -20,6 +20,7 @@ export type { PendingUnit, ReportRecord } from './report-outbox.ts';
 export { createTreeFolders, type TreeFolders } from './tree-folders.ts';
 export {
   createPathTrees,
+  knownAlong,
   type TreeFile,
   type WalkedTree,
   type WalkFailure,

@@ -1,6 +1,7 @@
 import { err, ok, type Result } from '@fairlead/shared/result';
 import {
   gitPathBytesMax,
+  gitPathCommitsMax,
   gitPathTreeEntriesMax,
   gitTreeBytesMax,
   gitTreeDepthMax,
@@ -8,18 +9,27 @@ import {
 } from '../limits.ts';
 import { type GitObject, type GitTreeEntry, parseTree, treeOfCommit } from './git-object.ts';
 
-/** Entries of trees that many roots lie below; their objects were verified when they were read. */
+/** Commits and entries of trees that many roots lie below; their objects were verified when they were read. */
 export type PathTrees = {
   readonly get: (id: string) => readonly GitTreeEntry[] | undefined;
   readonly put: (id: string, entries: readonly GitTreeEntry[]) => void;
+  /** The newest commits' trees. */
+  readonly treeOf: (commit: string) => string | undefined;
+  readonly putCommit: (commit: string, treeId: string) => void;
 };
 
 /** A thousand units of one commit lie below the same few trees, so these are parsed once and not once a unit. */
 export function createPathTrees(entriesMax = gitPathTreeEntriesMax): PathTrees {
   const trees = new Map<string, readonly GitTreeEntry[]>();
+  const commits = new Map<string, string>();
   let total = 0;
   return {
     get: (id) => trees.get(id),
+    treeOf: (commit) => commits.get(commit),
+    putCommit: (commit, treeId) => {
+      if (commits.size >= gitPathCommitsMax) commits.clear();
+      commits.set(commit, treeId);
+    },
     put: (id, entries) => {
       if (trees.has(id)) return;
       if (total + entries.length > entriesMax) {
@@ -31,6 +41,21 @@ export function createPathTrees(entriesMax = gitPathTreeEntriesMax): PathTrees {
       total += entries.length;
     },
   };
+}
+
+/** The commit and the trees above `root` that are known: the hub need not send them again. */
+export function knownAlong(pathTrees: PathTrees, commit: string, root: string): string[] {
+  let id = pathTrees.treeOf(commit);
+  if (id === undefined) return [];
+  const known = [commit];
+  for (const segment of root === '' ? [] : root.split('/')) {
+    const entries: readonly GitTreeEntry[] | undefined =
+      id === undefined ? undefined : pathTrees.get(id);
+    if (id === undefined || entries === undefined || known.length >= gitTreeDepthMax) break;
+    known.push(id);
+    id = entries.find((entry) => entry.name === segment)?.id;
+  }
+  return known;
 }
 
 export type ReadObject = (id: string) => Promise<GitObject | undefined>;
@@ -74,6 +99,7 @@ export async function walkTree(
   const top = treeOfCommit(commitObject.data);
   if (!top.ok) return refused(`commit ${commit}: ${top.error}`);
 
+  pathTrees?.putCommit(commit, top.value);
   let treeId = top.value;
   const segments = root === '' ? [] : root.split('/');
   for (const [index, segment] of segments.entries()) {

@@ -8,10 +8,12 @@ import {
   treeFetchesMax,
   treeFetchesPerClusterMax,
   treeHaveCommitsMax,
+  treeHaveObjectsMax,
 } from '../limits.ts';
 import { CallError, type Peer, send } from './call.ts';
 import type { TreeObject, TreeObjects } from './ports.ts';
 
+type Have = { readonly haveCommits: CommitId[]; readonly haveObjects: ReadonlySet<string> };
 type Call = ServerWritableStream<FetchTreeRequest, FetchTreeResponse>;
 
 export type FetchTreeOptions = {
@@ -34,11 +36,11 @@ export function createTreeSender(options: FetchTreeOptions) {
   const underWay = new Map<ClusterId, number>();
   let total = 0;
 
-  const sendTree = async (call: Call, assignment: Assignment, haveCommits: CommitId[]) => {
+  const sendTree = async (call: Call, assignment: Assignment, have: Have) => {
     let objectsTotal = 0;
     const { repository, commit, root } = assignment;
     try {
-      for await (const object of options.treeObjects({ repository, commit, root, haveCommits })) {
+      for await (const object of options.treeObjects({ repository, commit, root, ...have })) {
         objectsTotal++;
         for (const chunk of chunksOf(object)) {
           if (!(await send(call, { part: { $case: 'chunk', chunk } }))) return;
@@ -54,7 +56,7 @@ export function createTreeSender(options: FetchTreeOptions) {
 
   return async (call: Call, peer: Peer): Promise<void> => {
     const { pipeline, stage, commit, root } = call.request;
-    const haveCommits = commitsOf(call.request.haveCommits);
+    const have = haveOf(call.request);
     const assignment = await options.assignment(peer.clusterId, pipeline, stage);
     if (assignment?.commit !== commit || assignment.root !== root) {
       throw new CallError(
@@ -69,7 +71,7 @@ export function createTreeSender(options: FetchTreeOptions) {
     underWay.set(peer.clusterId, ofCluster + 1);
     total++;
     try {
-      await sendTree(call, assignment, haveCommits);
+      await sendTree(call, assignment, have);
     } finally {
       total--;
       const left = (underWay.get(peer.clusterId) ?? 1) - 1;
@@ -77,6 +79,16 @@ export function createTreeSender(options: FetchTreeOptions) {
       else underWay.set(peer.clusterId, left);
     }
   };
+}
+
+function haveOf({ haveCommits, haveObjects }: FetchTreeRequest): Have {
+  if (haveObjects.length > treeHaveObjectsMax) {
+    throw new CallError(
+      status.INVALID_ARGUMENT,
+      `${haveObjects.length} known objects; at most ${treeHaveObjectsMax} are read`,
+    );
+  }
+  return { haveCommits: commitsOf(haveCommits), haveObjects: new Set(haveObjects) };
 }
 
 function commitsOf(texts: readonly string[]): CommitId[] {

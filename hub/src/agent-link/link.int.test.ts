@@ -259,6 +259,7 @@ describe('fetching content', () => {
         commit: commitOf('a'),
         root: 'apps',
         haveCommits: [],
+        haveObjects: [],
         ...request,
       });
       call.on('data', (part: FetchTreeResponse) => parts.push(part));
@@ -273,7 +274,13 @@ describe('fetching content', () => {
     asked.length = 0;
     const parts = await fetchTree(client, { haveCommits: [commitOf('b')] });
     expect(asked).toEqual([
-      { repository: 'shop', commit: commitOf('a'), root: 'apps', haveCommits: [commitOf('b')] },
+      {
+        repository: 'shop',
+        commit: commitOf('a'),
+        root: 'apps',
+        haveCommits: [commitOf('b')],
+        haveObjects: new Set(),
+      },
     ]);
     const received = new Map<string, Buffer>();
     for (const { part } of parts) {

@@ -27,4 +27,6 @@ export type TreeObjects = (request: {
   commit: CommitId;
   root: string;
   haveCommits: readonly CommitId[];
+  /** Of the commit itself and the trees above `root`. */
+  haveObjects: ReadonlySet<string>;
 }) => AsyncIterable<TreeObject>;

@@ -16,6 +16,7 @@ export { createNativeGit, type NativeGitOptions } from './native/native-git.ts';
 export type { Commit, TreeEntry, TreeEntryKind } from './object.ts';
 export { openGit } from './open-git.ts';
 export { createPathFilter, type PathFilter } from './path-filter.ts';
+export { createPathTrees, type PathTrees } from './path-trees.ts';
 export {
   createRepositoryPoller,
   type PolledRepository,

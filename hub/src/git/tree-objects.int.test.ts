@@ -33,7 +33,7 @@ beforeEach(() => {
   directory = join(root, `mirror-${count}.git`);
 });
 
-type Rest = Partial<Pick<TreeObjectsRequest, 'haveCommits' | 'limits'>>;
+type Rest = Partial<Pick<TreeObjectsRequest, 'haveCommits' | 'haveObjects' | 'limits'>>;
 
 async function objectsOf(commit: CommitId, path: string, rest: Rest = {}): Promise<TreeObject[]> {
   await git.fetchMirror({ url: upstream.url, branch: 'main', directory });
@@ -46,6 +46,21 @@ async function objectsOf(commit: CommitId, path: string, rest: Rest = {}): Promi
 
 const idOf = (expression: string) => upstream.git('rev-parse', expression);
 const idsOf = (objects: TreeObject[]) => objects.map(({ oid }) => oid);
+
+test('what the receiver has of the commit and the trees above the root is not sent again', async () => {
+  const head = upstream.commit({ files: { 'apps/shop/a.yaml': 'a', 'apps/other/c': 'c' } });
+  const haveObjects = new Set([head, idOf('HEAD^{tree}'), idOf('HEAD:apps')]);
+  expect(idsOf(await objectsOf(head, 'apps/shop', { haveObjects }))).toEqual([
+    idOf('HEAD:apps/shop'),
+    idOf('HEAD:apps/shop/a.yaml'),
+  ]);
+  const partly = new Set([head, idOf('HEAD:apps')]);
+  expect(idsOf(await objectsOf(head, 'apps/other', { haveObjects: partly }))).toEqual([
+    idOf('HEAD^{tree}'),
+    idOf('HEAD:apps/other'),
+    idOf('HEAD:apps/other/c'),
+  ]);
+});
 
 test('a tree comes as the commit, the trees along the path and all below it, and nothing beside', async () => {
   const head = upstream.commit({

@@ -9,8 +9,9 @@ import {
 } from '../limits.ts';
 import { GitError, isGitError } from './git-error.ts';
 import { parseCommit, parseTree, type TreeEntry } from './object.ts';
+import { createPathTrees, type PathTrees } from './path-trees.ts';
 import type { Git } from './port.ts';
-import { pathParts, readTree, resolvePath } from './tree.ts';
+import { pathParts, readCommit, readTree, resolvePath } from './tree.ts';
 
 export type TreeObject = {
   readonly oid: string;
@@ -26,6 +27,9 @@ export type TreeObjectsRequest = {
   readonly root: string;
   /** Commits whose content below `root` the receiver has whole; one that the mirror does not hold counts for nothing. */
   readonly haveCommits?: readonly CommitId[];
+  /** Of the commit and the trees above `root`: left out. What is below `root` goes by `haveCommits`. */
+  readonly haveObjects?: ReadonlySet<string>;
+  readonly pathTrees?: PathTrees;
   readonly limits?: Partial<TreeLimits>;
 };
 
@@ -42,12 +46,12 @@ const defaultLimits: TreeLimits = {
 };
 
 /**
- * What a receiver needs to verify and to read `root` at `commit`: the commit object, the trees along the path, and each
- * tree and blob below it that it does not have, once. Throws `limit_exceeded` naming the limit, `path_not_found`, and
+ * What a receiver needs to verify and to read `root` at `commit`, without what it has: the commit object, the trees along
+ * the path, and each tree and blob below it, once. Throws `limit_exceeded` naming the limit, `path_not_found`, and
  * `submodule_found` naming the path.
  */
 export async function* treeObjects(request: TreeObjectsRequest): AsyncGenerator<TreeObject> {
-  const { git, directory, commit, root } = request;
+  const { git, directory, commit, root, haveObjects, pathTrees = createPathTrees() } = request;
   const limits = { ...defaultLimits, ...request.limits };
   const had = await objectsBelow(request, limits);
   const sent = new Set<string>();
@@ -74,16 +78,26 @@ export async function* treeObjects(request: TreeObjectsRequest): AsyncGenerator<
     return { oid, type, data };
   };
 
-  const commitObject = await read(commit, 'commit', 'commit');
-  yield commitObject;
-  let treeId = parseCommit(commit, commitObject.data).tree;
+  let treeId: string;
+  if (haveObjects?.has(commit)) treeId = (await readCommit(git, directory, commit)).tree;
+  else {
+    const commitObject = await read(commit, 'commit', 'commit');
+    yield commitObject;
+    treeId = parseCommit(commit, commitObject.data).tree;
+  }
   const along: string[] = [];
   for (const part of pathParts(root)) {
-    const tree = sent.has(treeId) ? undefined : await read(treeId, 'tree', along.join('/'));
+    const isHad = sent.has(treeId) || haveObjects?.has(treeId);
+    const tree = isHad ? undefined : await read(treeId, 'tree', along.join('/'));
     if (tree) yield tree;
     along.push(part);
-    const entries = tree ? parseTree(treeId, tree.data) : await readTree(git, directory, treeId);
-    treeId = folderOf(entries, part, along.join('/'), commit).objectId;
+    const folders =
+      pathTrees.get(treeId) ??
+      pathTrees.put(
+        treeId,
+        tree ? parseTree(treeId, tree.data) : await readTree(git, directory, treeId),
+      );
+    treeId = folderOf(folders.get(part), along.join('/'), commit).objectId;
   }
   yield* below(treeId, along.join('/'), along.length);
 
@@ -103,8 +117,7 @@ export async function* treeObjects(request: TreeObjectsRequest): AsyncGenerator<
   }
 }
 
-function folderOf(entries: TreeEntry[], part: string, place: string, commit: CommitId): TreeEntry {
-  const entry = entries.find(({ name }) => name === part);
+function folderOf(entry: TreeEntry | undefined, place: string, commit: CommitId): TreeEntry {
   if (entry?.kind === 'submodule') throw submodule(place, commit);
   if (entry?.kind === 'tree') return entry;
   throw new GitError(

@@ -148,6 +148,8 @@ export interface FetchTreeRequest {
   root: string;
   /** Commits of the same repository whose content below the same root the agent has whole; at most 16. */
   haveCommits: string[];
+  /** Objects that the agent has of this commit and of the trees above `root`; they are not sent again. At most 64. */
+  haveObjects: string[];
 }
 
 export interface FetchTreeResponse {
@@ -1339,7 +1341,7 @@ export const KeepAlive: MessageFns<KeepAlive> = {
 };
 
 function createBaseFetchTreeRequest(): FetchTreeRequest {
-  return { pipeline: "", stage: "", commit: "", root: "", haveCommits: [] };
+  return { pipeline: "", stage: "", commit: "", root: "", haveCommits: [], haveObjects: [] };
 }
 
 export const FetchTreeRequest: MessageFns<FetchTreeRequest> = {
@@ -1358,6 +1360,9 @@ export const FetchTreeRequest: MessageFns<FetchTreeRequest> = {
     }
     for (const v of message.haveCommits) {
       writer.uint32(42).string(v!);
+    }
+    for (const v of message.haveObjects) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -1415,6 +1420,14 @@ export const FetchTreeRequest: MessageFns<FetchTreeRequest> = {
             message.haveCommits.push(reader.string());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.haveObjects.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1437,6 +1450,7 @@ export const FetchTreeRequest: MessageFns<FetchTreeRequest> = {
     message.commit = object.commit ?? "";
     message.root = object.root ?? "";
     message.haveCommits = object.haveCommits?.map((e) => e) || [];
+    message.haveObjects = object.haveObjects?.map((e) => e) || [];
     return message;
   },
 };
@@ -1773,7 +1787,7 @@ export const LinkServiceService = {
   },
   /**
    * Sends the commit object, the trees along `root`, and every tree and blob below it that the agent does not have.
-   * PERMISSION_DENIED unless the cluster is assigned that commit and root.
+   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root.
    */
   fetchTree: {
     path: "/fairlead.v1.LinkService/FetchTree" as const,
@@ -1796,7 +1810,7 @@ export interface LinkServiceServer extends UntypedServiceImplementation {
   watchAssignments: handleServerStreamingCall<WatchAssignmentsRequest, WatchAssignmentsResponse>;
   /**
    * Sends the commit object, the trees along `root`, and every tree and blob below it that the agent does not have.
-   * PERMISSION_DENIED unless the cluster is assigned that commit and root.
+   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root.
    */
   fetchTree: handleServerStreamingCall<FetchTreeRequest, FetchTreeResponse>;
 }
@@ -1833,7 +1847,7 @@ export interface LinkServiceClient extends Client {
   ): ClientReadableStream<WatchAssignmentsResponse>;
   /**
    * Sends the commit object, the trees along `root`, and every tree and blob below it that the agent does not have.
-   * PERMISSION_DENIED unless the cluster is assigned that commit and root.
+   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root.
    */
   fetchTree(request: FetchTreeRequest, options?: Partial<CallOptions>): ClientReadableStream<FetchTreeResponse>;
   fetchTree(
