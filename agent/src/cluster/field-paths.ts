@@ -16,9 +16,13 @@ const isNamedList = (value: unknown): value is (Mapping & { name: string })[] =>
 
 const keyOf = (name: string): string => `k:${JSON.stringify({ name })}`;
 
-/** The leaves that a configuration sets, without the object's own identity and what the server keeps. */
-export function pathsOf(object: KubernetesObject): FieldPath[] {
-  const { apiVersion: _, kind: __, metadata, status: ___, ...rest } = object;
+/**
+ * The leaves that a configuration sets, without the object's own identity and what the server keeps: a status that is a
+ * subresource is not a part of it.
+ */
+export function pathsOf(object: KubernetesObject, hasStatusSubresource = true): FieldPath[] {
+  const { apiVersion: _, kind: __, metadata, status, ...fields } = object;
+  const rest = hasStatusSubresource || status === undefined ? fields : { ...fields, status };
   const { labels, annotations, finalizers } = metadata;
   const kept = { ...(labels && { labels }), ...(annotations && { annotations }) };
   return leaves({

@@ -28,14 +28,14 @@ export function createKubernetesCluster(access: KubernetesAccess): Cluster {
     throw new ClusterError('unknown_kind', `the cluster does not serve ${apiVersion} ${kind}`);
   };
 
-  const patch = async (object: KubernetesObject, suffix: string, apply: ApplyOptions) => {
-    const { force, dryRun, signal } = apply;
+  const apply = async (object: KubernetesObject, options: ApplyOptions) => {
+    const { force, dryRun, signal } = options;
     const resource = await served(object, signal);
     const query = new URLSearchParams({ fieldManager, force: String(force) });
     if (dryRun) query.set('dryRun', 'All');
     const applied = await connection.json({
       method: 'PATCH',
-      path: `${objectPath(resource, addressOf(object))}${suffix}?${query}`,
+      path: `${objectPath(resource, addressOf(object))}?${query}`,
       contentType: 'application/apply-patch+yaml',
       // JSON is YAML; writing it is many times faster.
       body: JSON.stringify(object),
@@ -47,8 +47,7 @@ export function createKubernetesCluster(access: KubernetesAccess): Cluster {
   return {
     resourceOf: discovery.resourceOf,
     resources: discovery.watchable,
-    apply: (object, apply) => patch(object, '', apply),
-    applyStatus: (object, apply) => patch(object, '/status', apply),
+    apply,
     get: async (address, signal) => {
       const path = objectPath(await served(address, signal), address);
       return absent(connection.json({ method: 'GET', path, signal }) as Promise<KubernetesObject>);

@@ -1,12 +1,17 @@
 import type { Resource } from './port.ts';
 
-const kinds = (apiVersion: string, namespaced: boolean, names: string): Resource[] =>
+const kinds = (
+  apiVersion: string,
+  namespaced: boolean,
+  names: string,
+  hasStatus = true,
+): Resource[] =>
   names.split(' ').map((kind) => ({
     apiVersion,
     kind,
     plural: `${kind.toLowerCase()}s`,
     namespaced,
-    hasStatus: true,
+    hasStatus,
   }));
 
 /** What the cluster in memory serves before any definition is applied. */
@@ -24,5 +29,5 @@ export const memoryKinds: readonly Resource[] = [
     false,
     'ValidatingWebhookConfiguration MutatingWebhookConfiguration',
   ),
-  ...kinds('fairlead.dev/v1alpha1', true, 'Unit'),
+  ...kinds('fairlead.dev/v1alpha1', true, 'Unit', false),
 ];

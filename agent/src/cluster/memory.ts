@@ -5,7 +5,7 @@ import { type Cluster, ClusterError, fieldManager, type ObjectAddress } from './
 import { mergeApply, mergeUpdate } from './server-side-apply.ts';
 
 export type MemoryRequest = {
-  readonly verb: 'apply' | 'apply-status' | 'dry-run' | 'get' | 'list' | 'remove' | 'watch';
+  readonly verb: 'apply' | 'dry-run' | 'get' | 'list' | 'remove' | 'watch';
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
@@ -108,7 +108,11 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     const { apiVersion, kind, metadata } = object;
     const { name, namespace } = metadata;
     const base = live ?? { apiVersion, kind, metadata: { name, ...(namespace && { namespace }) } };
-    const outcome = mergeApply(base, object, { manager: fieldManager, force });
+    const outcome = mergeApply(base, object, {
+      manager: fieldManager,
+      force,
+      hasStatusSubresource: kinds.get(`${apiVersion}/${kind}`)?.hasStatus,
+    });
     if ('merged' in outcome) return outcome.merged;
     const names = [...new Set(outcome.conflicts.map(({ manager }) => manager))];
     throw new ClusterError('conflict', `conflicts with ${names.join(', ')}`, {
@@ -141,14 +145,6 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     resourceOf,
     resources: async () => [...kinds.values()],
     apply,
-    applyStatus: async (object, { dryRun }) => {
-      const address = addressOfObject(object);
-      await ask('apply-status', address);
-      const live = store.get(identity(address));
-      if (!live) throw new ClusterError('not_found', `${object.kind} is not there`);
-      const next = { ...structuredClone(live), status: structuredClone(object.status) };
-      return dryRun ? next : write(next);
-    },
     get: async (address) => {
       await ask('get', address);
       return structuredClone(store.get(identity(address)));

@@ -113,11 +113,6 @@ export type Cluster = {
   readonly resources: (signal?: AbortSignal) => Promise<readonly Resource[]>;
   /** Server-side apply by `fieldManager`; returns the object as it now is. */
   readonly apply: (object: KubernetesObject, options: ApplyOptions) => Promise<KubernetesObject>;
-  /** Server-side apply of the status subresource only. */
-  readonly applyStatus: (
-    object: KubernetesObject,
-    options: ApplyOptions,
-  ) => Promise<KubernetesObject>;
   readonly get: (
     address: ObjectAddress,
     signal?: AbortSignal,

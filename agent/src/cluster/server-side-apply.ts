@@ -46,10 +46,15 @@ export type Merge =
 export function mergeApply(
   live: KubernetesObject,
   configuration: KubernetesObject,
-  { manager, force }: { readonly manager: string; readonly force: boolean },
+  options: {
+    readonly manager: string;
+    readonly force: boolean;
+    readonly hasStatusSubresource?: boolean;
+  },
 ): Merge {
   const merged = structuredClone(live);
-  const paths = pathsOf(configuration);
+  const { manager, force, hasStatusSubresource } = options;
+  const paths = pathsOf(configuration, hasStatusSubresource);
   const texts = new Set(paths.map(pathText));
   const isOurs = (held: Entry) => held.manager === manager && held.operation === 'Apply';
   const ours = entriesOf(merged).find(isOurs);

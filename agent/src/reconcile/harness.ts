@@ -197,8 +197,7 @@ export function createWorld(statusOf = workingStatus): World {
   return { cluster, journal: createMemoryJournal(), renders: new Map(), requests, obstacle };
 }
 
-export const isWrite = ({ verb }: MemoryRequest): boolean =>
-  verb === 'apply' || verb === 'apply-status' || verb === 'remove';
+export const isWrite = ({ verb }: MemoryRequest): boolean => verb === 'apply' || verb === 'remove';
 
 export const configMap = (name: string, value = 'a', namespace = 'default'): KubernetesObject => ({
   apiVersion: 'v1',

@@ -17,4 +17,3 @@ export {
   type Reconciler,
   type ReconcilerDependencies,
 } from './reconciler.ts';
-export { unitDefinition } from './unit-definition.ts';

@@ -15,20 +15,17 @@ export type OutletDependencies = {
   readonly reportOf: (unit: Unit) => UnitReport;
   readonly onReport: (report: UnitReport) => void;
   /** What the unit's object in the cluster should say now. */
-  readonly shownOf: (unit: Unit, report: UnitReport) => Shown;
+  readonly shownOf: (unit: Unit, report: UnitReport) => string;
   /** What it said when the agent started. */
-  readonly shownAtStart: (unit: Unit) => Shown;
+  readonly shownAtStart: (unit: Unit) => string;
   /** Writes it; when it rejects, it is tried again. */
-  readonly show: (unit: Unit, report: UnitReport, isMembersNews: boolean) => Promise<void>;
+  readonly show: (unit: Unit, report: UnitReport) => Promise<void>;
   /** Units' objects are for people and wait while units have work. */
   readonly isBusy: () => boolean;
   /** More units want to work than may. */
   readonly isCrowded: () => boolean;
   readonly signal: AbortSignal;
 };
-
-/** Of a unit's object: equal texts need no write. */
-export type Shown = { readonly members: string; readonly status: string };
 
 /** Reports and status objects of units: only what has changed, and changes close together in one. */
 export type Outlet = {
@@ -39,7 +36,8 @@ export type Outlet = {
 
 type Sent = {
   report: string;
-  shown: Shown;
+  /** Equal texts need no write. */
+  shown: string;
   shownAtMs: number;
   reportTimer: NodeJS.Timeout | undefined;
   reportAtMs: number;
@@ -125,13 +123,11 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
   const write = async (unit: Unit, state: Sent): Promise<void> => {
     const report = reportOf(unit);
     const shown = shownOf(unit, report);
-    const { members, status } = state.shown;
-    const isNews = shown.members !== members || shown.status !== status;
-    if (signal.aborted || !isNews || report.phase === 'deleted') return;
+    if (signal.aborted || shown === state.shown || report.phase === 'deleted') return;
     state.shownAtMs = now();
     writing++;
     try {
-      await show(unit, report, shown.members !== members);
+      await show(unit, report);
       state.shown = shown;
     } catch {
       if (!signal.aborted) planShow(unit, state, 0);

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { KubernetesObject, ObjectKey } from '@fairlead/shared/manifest';
-import { type UnitId, type UnitReport, unitObjectName } from '../domain/link/index.ts';
+import {
+  type Assignment,
+  type UnitId,
+  type UnitReport,
+  unitIdOf,
+  unitObjectName,
+} from '../domain/link/index.ts';
 
 export const unitApiVersion = 'fairlead.dev/v1alpha1';
 export const unitKind = 'Unit';
@@ -11,12 +17,17 @@ export function applySetIdOf(unit: UnitId, agentNamespace: string): string {
   return `applyset-${createHash('sha256').update(identity).digest('base64url')}-v1`;
 }
 
-/** The parent of the unit's ApplySet; other tools read from it which kinds and namespaces hold members. */
+/**
+ * The parent of the unit's ApplySet; other tools read from it which kinds and namespaces hold members, and people what the
+ * unit was assigned and how it is. It holds no time, so that it changes only when something has changed.
+ */
 export function parentObject(
-  unit: UnitId,
+  assignment: Assignment,
   agentNamespace: string,
   members: Iterable<ObjectKey>,
+  report: UnitReport,
 ): KubernetesObject {
+  const unit = unitIdOf(assignment);
   const groupKinds = new Set<string>();
   const namespaces = new Set<string>();
   for (const { group, kind, namespace } of members) {
@@ -36,16 +47,36 @@ export function parentObject(
         'applyset.kubernetes.io/additional-namespaces': [...namespaces].sort().join(','),
       },
     },
+    spec: Object.fromEntries(specFields.map((field) => [field, assignment[field]])),
+    status: {
+      phase: report.phase,
+      health: report.health,
+      message: report.message,
+      objectsTotal: report.objectsTotal,
+      objectsHealthy: report.objectsHealthy,
+      objects: `${report.objectsHealthy}/${report.objectsTotal}`,
+      pruneHeldObjects: report.pruneHeldObjects,
+    },
   };
 }
 
-/** What the parent says of its members; equal texts need no write. */
-export const membersText = ({ metadata }: KubernetesObject): string =>
-  [
-    metadata.labels?.['applyset.kubernetes.io/id'],
-    metadata.annotations?.['applyset.kubernetes.io/contains-group-kinds'],
-    metadata.annotations?.['applyset.kubernetes.io/additional-namespaces'],
-  ].join('\n');
+const specFields = [
+  'pipeline',
+  'stage',
+  'project',
+  'epoch',
+  'generation',
+  'repository',
+  'commit',
+  'path',
+] as const;
+
+/** All that a parent says; equal texts need no write, whoever wrote the fields in whatever order. */
+export const parentText = ({ metadata, spec, status }: KubernetesObject): string =>
+  JSON.stringify([metadata.labels, metadata.annotations, spec, status].map(sortedFields));
+
+const sortedFields = (mapping: unknown): [string, unknown][] =>
+  Object.entries(mapping ?? {}).sort(([left], [right]) => (left < right ? -1 : 1));
 
 /** The kinds that a parent says its members have: `Deployment.apps` is a kind and its group. */
 export const groupKindsOf = (parent: KubernetesObject): { group: string; kind: string }[] =>
@@ -56,36 +87,3 @@ export const groupKindsOf = (parent: KubernetesObject): { group: string; kind: s
       const [kind = '', ...group] = text.split('.');
       return { group: group.join('.'), kind };
     });
-
-const statusFields = [
-  'epoch',
-  'generation',
-  'commit',
-  'phase',
-  'health',
-  'message',
-  'objectsTotal',
-  'objectsHealthy',
-  'objects',
-  'pruneHeldObjects',
-] as const;
-
-/** Equal texts are equal statuses, whoever wrote the fields in whatever order. */
-export const statusText = (status: unknown): string =>
-  JSON.stringify(
-    statusFields.map((field) => (status as Record<string, unknown> | undefined)?.[field]),
-  );
-
-/** What `kubectl get units` shows. It holds no time, so that it changes only when something has changed. */
-export const parentStatus = (report: UnitReport): Record<string, unknown> => ({
-  epoch: report.epoch,
-  generation: report.generation,
-  commit: report.commit,
-  phase: report.phase,
-  health: report.health,
-  message: report.message,
-  objectsTotal: report.objectsTotal,
-  objectsHealthy: report.objectsHealthy,
-  objects: `${report.objectsHealthy}/${report.objectsTotal}`,
-  pruneHeldObjects: report.pruneHeldObjects,
-});

@@ -528,7 +528,9 @@ describe('restart and crash', () => {
     offer(first, 1, 'a');
     await phase(first, 'settled', 1);
     await vi.waitFor(() =>
-      expect(world.requests.some(({ verb }) => verb === 'apply-status')).toBe(true),
+      expect(world.requests.some(({ verb, kind }) => verb === 'apply' && kind === 'Unit')).toBe(
+        true,
+      ),
     );
     await first.kill();
     world.requests.length = 0;

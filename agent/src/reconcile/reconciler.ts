@@ -23,15 +23,8 @@ import type { AuditMore, Context, ReconcileLogger } from './context.ts';
 import { noticeDrift } from './drift.ts';
 import { asUnitError } from './failure.ts';
 import { createLiveObjects, type LiveChange } from './live-objects.ts';
-import { createOutlet, type Shown } from './outlet.ts';
-import {
-  groupKindsOf,
-  membersText,
-  parentStatus,
-  statusText,
-  unitApiVersion,
-  unitKind,
-} from './parent.ts';
+import { createOutlet } from './outlet.ts';
+import { groupKindsOf, parentText, unitApiVersion, unitKind } from './parent.ts';
 import { parentOf, writeParent } from './parent-writer.ts';
 import type { LoadTree, OnAudit, OnReport, ReconcileJournal, Render } from './ports.ts';
 import { createRenderedCache } from './rendered-cache.ts';
@@ -81,7 +74,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
   const units = new Map<UnitId, Unit>();
   const byApplySet = new Map<string, Unit>();
   const parentKinds = new Map<UnitId, ReturnType<typeof groupKindsOf>>();
-  const shownAtStart = new Map<UnitId, Shown>();
+  const shownAtStart = new Map<UnitId, string>();
 
   const turns = createTurns<Unit>({
     inParallelMax: unitsInParallelMax,
@@ -160,12 +153,9 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
       if (unit) auditHealth(unit, report, audit);
       dependencies.onReport(report);
     },
-    shownOf: (unit, report) => ({
-      members: membersText(parentOf(unit, agentNamespace)),
-      status: statusText(parentStatus(report)),
-    }),
-    shownAtStart: (unit) => shownAtStart.get(unit.id) ?? { members: '', status: '' },
-    show: (unit, report, isMembersNews) => writeParent(context, unit, report, isMembersNews),
+    shownOf: (unit, report) => parentText(parentOf(unit, agentNamespace, report)),
+    shownAtStart: (unit) => shownAtStart.get(unit.id) ?? '',
+    show: (unit, report) => writeParent(context, unit, report),
     isBusy: () => !turns.isIdle(),
     isCrowded: turns.isCrowded,
     signal,
@@ -240,7 +230,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
         for (const parent of await readParents(cluster, agentNamespace)) {
           const id = parent.metadata.name.replace('.', '/') as UnitId;
           parentKinds.set(id, groupKindsOf(parent));
-          shownAtStart.set(id, { members: membersText(parent), status: statusText(parent.status) });
+          shownAtStart.set(id, parentText(parent));
         }
       } catch (error) {
         // Without them the agent works on; only kinds that a lost journal forgot stay unknown.

@@ -1,10 +1,11 @@
 import { type ObjectKey, objectKeyText } from '@fairlead/shared/manifest';
 import { unreachable } from '@fairlead/shared/result';
 import { ClusterError } from '../cluster/index.ts';
+import { unitObjectName } from '../domain/link/index.ts';
 import { applySteps } from './apply.ts';
 import type { Context } from './context.ts';
 import { noticeDrift, settleDrifts } from './drift.ts';
-import { parentObject } from './parent.ts';
+import { unitApiVersion, unitKind } from './parent.ts';
 import { lookAtPods } from './pods.ts';
 import { followKinds, prepare, restore } from './prepare.ts';
 import { beginPrune, pruneObjects } from './prune.ts';
@@ -150,8 +151,12 @@ const removalTarget = (): Target => ({
 });
 
 async function removeParent({ cluster, agentNamespace }: Context, unit: Unit): Promise<void> {
-  const { apiVersion, kind, metadata } = parentObject(unit.id, agentNamespace, []);
-  const address = { apiVersion, kind, namespace: agentNamespace, name: metadata.name };
+  const address = {
+    apiVersion: unitApiVersion,
+    kind: unitKind,
+    namespace: agentNamespace,
+    name: unitObjectName(unit.id),
+  };
   const { signal } = unit.work;
   // A write that is under way would make it again.
   await unit.parentWrite;

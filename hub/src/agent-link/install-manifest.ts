@@ -1,3 +1,6 @@
+import { unitDefinition } from '@fairlead/shared/manifest';
+import { stringify } from 'yaml';
+
 export type InstallManifestOptions = {
   readonly clusterName: string;
   readonly joinToken: string;
@@ -18,7 +21,7 @@ export function renderInstallManifest(options: InstallManifestOptions): string {
     `# Installs the Fairlead agent, which joins the hub at ${oneLine(options.enrolAddress)} as ${oneLine(options.clusterName)}.`,
     '# The join token below works once and for ten minutes. The agent opens no port but its own health and metrics.',
     namespaceDocument(text(namespace)),
-    unitDefinition,
+    unitDefinitionDocument,
     accessDocuments(text(namespace)),
     joinSecret(options, text(namespace)),
     workload(text(namespace), text(options.image)),
@@ -36,55 +39,8 @@ metadata:
     pod-security.kubernetes.io/enforce: restricted
 ---`;
 
-const unitDefinition = `# One Unit for each thing that the hub assigned: what was accepted and how it is. \`kubectl get units -A\` shows them.
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata:
-  name: units.fairlead.dev
-  labels:
-    app.kubernetes.io/part-of: fairlead
-    # A Unit is the parent of an ApplySet (KEP-3659), so that other tools see who owns its objects.
-    applyset.kubernetes.io/is-parent-type: "true"
-spec:
-  group: fairlead.dev
-  scope: Namespaced
-  names: {kind: Unit, listKind: UnitList, plural: units, singular: unit, categories: [fairlead]}
-  versions:
-  - name: v1alpha1
-    served: true
-    storage: true
-    subresources: {status: {}}
-    additionalPrinterColumns:
-    - {name: Pipeline, type: string, jsonPath: .spec.pipeline}
-    - {name: Stage, type: string, jsonPath: .spec.stage}
-    - {name: Commit, type: string, jsonPath: .spec.commit}
-    - {name: Phase, type: string, jsonPath: .status.phase}
-    - {name: Health, type: string, jsonPath: .status.health}
-    - {name: Objects, type: string, jsonPath: .status.objects}
-    - {name: Age, type: date, jsonPath: .metadata.creationTimestamp}
-    schema:
-      openAPIV3Schema:
-        type: object
-        properties:
-          apiVersion: {type: string}
-          kind: {type: string}
-          metadata: {type: object}
-          spec:
-            type: object
-            required: [pipeline, stage]
-            properties:
-              pipeline: {type: string}
-              stage: {type: string}
-              project: {type: string}
-              epoch: {type: integer, format: int64}
-              generation: {type: integer, format: int64}
-              repository: {type: string}
-              commit: {type: string}
-              path: {type: string}
-          status:
-            type: object
-            x-kubernetes-preserve-unknown-fields: true
----`;
+const unitDefinitionDocument = `# One Unit for each thing that the hub assigned: what was accepted and how it is. \`kubectl get units -A\` shows them.
+${stringify(unitDefinition, { lineWidth: 0 })}---`;
 
 const accessDocuments = (namespace: string): string => `apiVersion: v1
 kind: ServiceAccount
@@ -126,7 +82,7 @@ rules:
 # "create" cannot be limited to a name, because the name is not known before the object exists.
 - {apiGroups: [""], resources: [secrets], verbs: [create]}
 - {apiGroups: [""], resources: [secrets], resourceNames: [fairlead-agent-identity], verbs: [get, update, patch]}
-- {apiGroups: [fairlead.dev], resources: [units, units/status], verbs: [get, list, watch, create, patch, update, delete]}
+- {apiGroups: [fairlead.dev], resources: [units], verbs: [get, list, watch, create, patch, update, delete]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding

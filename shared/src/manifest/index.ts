@@ -1,4 +1,5 @@
-// Kubernetes objects as data: their shape, their identity, and reading them from YAML or JSON text with limits.
+// Kubernetes objects as data: their shape, their identity, reading them from YAML or JSON text with limits, and the one
+// kind that is Fairlead's own.
 // Imports `result` and the YAML parser.
 export {
   compareObjectKeys,
@@ -10,3 +11,4 @@ export {
   parseObjectKey,
 } from './object.ts';
 export { type ManifestFault, type ManifestLimits, parseManifests } from './parse.ts';
+export { unitDefinition } from './unit-definition.ts';
