@@ -99,6 +99,8 @@ export const reportsInFlightMax = 64;
 /** A unit may send this many reports at once, then one each interval. */
 export const reportBurstMax = 6;
 export const reportIntervalMs = 5_000;
+/** Between the beginnings of two rounds of reports. */
+export const reportRoundMsMin = 50;
 export const reportObjectsMax = 50;
 export const reportMessageBytesMax = 4 * 1024;
 export const reportObjectMessageBytesMax = 1_024;

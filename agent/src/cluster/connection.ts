@@ -148,16 +148,22 @@ function createRereading(read: () => Promise<RequestOptions>): () => Promise<Req
 const retryAfterMs = (answer: IncomingMessage): number =>
   Number(answer.headers['retry-after'] ?? 0) * 1_000 || 0;
 
-async function readAll(answer: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of answer) {
-    bytes += chunk.length;
-    if (bytes > apiAnswerBytesMax) {
-      answer.destroy();
-      throw new Error(`an answer is larger than ${apiAnswerBytesMax} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? (chunks[0] as Buffer).toString() : Buffer.concat(chunks).toString();
-}
+/** By events: an asynchronous iteration costs several promises a chunk, and most answers are one chunk. */
+const readAll = (answer: IncomingMessage): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    answer.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      chunks.push(chunk);
+      if (bytes > apiAnswerBytesMax) {
+        answer.destroy(new Error(`an answer is larger than ${apiAnswerBytesMax} bytes`));
+      }
+    });
+    answer.once('error', reject);
+    answer.once('close', () => reject(new Error('the answer was cut off')));
+    answer.once('end', () => {
+      const [first = Buffer.alloc(0)] = chunks;
+      resolve((chunks.length > 1 ? Buffer.concat(chunks) : first).toString());
+    });
+  });

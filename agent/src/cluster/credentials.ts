@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { dirname, resolve } from 'node:path';
-import { parse } from 'yaml';
+import { loadAll } from 'js-yaml';
 import { ClusterError } from './port.ts';
 
 export type KubernetesAccess = {
@@ -80,7 +80,7 @@ function ofKubeconfig(path: string): Credentials {
 function contextOf(path: string): { readonly cluster: Fields; readonly user: Fields } {
   let config: Kubeconfig;
   try {
-    config = parse(readFileSync(path, 'utf8')) ?? {};
+    config = (loadAll(readFileSync(path, 'utf8'))[0] ?? {}) as Kubeconfig;
   } catch (error) {
     throw new ClusterError('unavailable', `the kubeconfig ${path} cannot be read`, {
       cause: error,

@@ -116,7 +116,7 @@ async function followOnce(
   });
   const answer = await connection.stream({ method: 'GET', path, signal: options.signal });
   let version = fromVersion;
-  for await (const line of lines(answer)) {
+  await readLines(answer, (line) => {
     const { type, object } = JSON.parse(line) as WatchLine;
     if (type === 'ERROR') {
       throw new ClusterError('unavailable', object.message ?? 'the watch failed', {
@@ -126,26 +126,40 @@ async function followOnce(
     version = object.metadata.resourceVersion ?? version;
     if (type === 'DELETED') onEvent({ type: 'gone', object });
     else if (type !== 'BOOKMARK') onEvent({ type: 'changed', object });
-  }
+  });
   return version;
 }
 
-/** Whole lines of a streamed answer. Silence beyond the limit, where bookmarks are due, is a half-open connection. */
-async function* lines(answer: IncomingMessage): AsyncGenerator<string> {
-  answer.setTimeout(watchIdleMsMax, () => answer.destroy(new Error('the watch fell silent')));
-  answer.setEncoding('utf8');
-  let rest = '';
-  for await (const chunk of answer) {
-    rest += chunk;
-    let start = 0;
-    for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', start)) {
-      yield rest.slice(start, end);
-      start = end + 1;
-    }
-    rest = rest.slice(start);
-    if (rest.length > watchLineBytesMax) {
-      answer.destroy();
-      throw new Error(`a watch event is larger than ${watchLineBytesMax} bytes`);
-    }
-  }
+/**
+ * Hands out the whole lines of a streamed answer and resolves at its end; rejects with what `onLine` throws. Silence beyond
+ * the limit, where bookmarks are due, is a half-open connection.
+ */
+function readLines(answer: IncomingMessage, onLine: (line: string) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let rest = '';
+    const take = (chunk: string): void => {
+      rest += chunk;
+      let start = 0;
+      for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', start)) {
+        onLine(rest.slice(start, end));
+        start = end + 1;
+      }
+      rest = rest.slice(start);
+      if (rest.length > watchLineBytesMax) {
+        throw new Error(`a watch event is larger than ${watchLineBytesMax} bytes`);
+      }
+    };
+    answer.setTimeout(watchIdleMsMax, () => answer.destroy(new Error('the watch fell silent')));
+    answer.setEncoding('utf8');
+    answer.on('data', (chunk: string) => {
+      try {
+        take(chunk);
+      } catch (error) {
+        answer.destroy(error as Error);
+      }
+    });
+    answer.once('error', reject);
+    answer.once('end', resolve);
+    answer.once('close', () => reject(new Error('the watch was cut off')));
+  });
 }

@@ -15,7 +15,7 @@ import { createBackoff, type Pulse, pause } from './pause.ts';
 import { encodeAudit } from './wire.ts';
 
 export type AuditPumpDependencies = {
-  readonly journal: Pick<Journal, 'readAudit' | 'agentEpoch' | 'durable'>;
+  readonly journal: Pick<Journal, 'readAudit' | 'firstAuditSequence' | 'agentEpoch' | 'durable'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -39,12 +39,7 @@ export function createAuditPump(dependencies: AuditPumpDependencies) {
       | undefined;
     while (!signal.aborted) {
       const epoch = journal.agentEpoch();
-      const records = journal.readAudit({
-        after: 0,
-        eventsMax: auditWindowEventsMax,
-        bytesMax: busMessageBytesMax - busEnvelopeBytesMax,
-      });
-      const first = records[0]?.sequence;
+      const first = journal.firstAuditSequence();
       if (first === undefined) {
         sent = undefined;
         await changed.wait(resendMs, signal);
@@ -59,6 +54,11 @@ export function createAuditPump(dependencies: AuditPumpDependencies) {
         await changed.wait(waitMs, signal);
         continue;
       }
+      const records = journal.readAudit({
+        after: 0,
+        eventsMax: auditWindowEventsMax,
+        bytesMax: busMessageBytesMax - busEnvelopeBytesMax,
+      });
       const batch = encodeAudit(records, epoch);
       const tries = again === undefined ? 0 : again.tries + 1;
       // Within its window the bus drops an id that it saw, and the hub would not be asked for its watermark again.

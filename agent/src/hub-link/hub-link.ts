@@ -130,14 +130,14 @@ export function createHubLink(dependencies: HubLinkDependencies): HubLink {
 
   return {
     run: async () => {
-      const unsubscribe = journal.onOutbox(() => {
-        auditChanged.pulse();
-        reportsChanged.pulse();
-      });
+      const unsubscribe = [
+        journal.onOutbox('audit', auditChanged.pulse),
+        journal.onOutbox('report', reportsChanged.pulse),
+      ];
       try {
         await Promise.all([identity.run(signal), watch.run(signal), bus.run(signal)]);
       } finally {
-        unsubscribe();
+        for (const end of unsubscribe) end();
       }
     },
     fetchTree: createFetchTree({

@@ -6,6 +6,7 @@ import {
   linkBackoffMsMin,
   reportBurstMax,
   reportIntervalMs,
+  reportRoundMsMin,
   reportsInFlightMax,
 } from '../limits.ts';
 import type { BusSession } from './bus.ts';
@@ -73,8 +74,11 @@ export function createReportPump(dependencies: ReportPumpDependencies) {
         sent.map(({ sequence, report }) => ({ unit: report.unit, sequence })),
       );
       const failed = results.find((result) => result.status === 'rejected');
-      if (failed === undefined) backoff.reset();
-      else if (!signal.aborted) {
+      if (failed === undefined) {
+        backoff.reset();
+        // While many units report, those close together go in one round.
+        await pause(nowMs + reportRoundMsMin - clock.now(), signal);
+      } else if (!signal.aborted) {
         logger.warn({ reason: String(failed.reason) }, 'reports are not taken by the bus');
         await pause(backoff.next(), signal);
       }

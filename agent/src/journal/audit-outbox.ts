@@ -35,6 +35,8 @@ export type AuditOutbox = {
   /** In order, from after a sequence. An open gap record that is read is closed, because its content is now known outside. */
   readonly read: (options: AuditReadOptions) => AuditRecord[];
   readonly removeThrough: (sequence: number) => void;
+  /** Of the events that wait; undefined when none does. */
+  readonly firstSequence: () => number | undefined;
   readonly lastSequence: () => number;
   readonly rowsCount: () => number;
   readonly bytesCount: () => number;
@@ -187,6 +189,7 @@ export function createAuditOutbox(
         }
       }),
 
+    firstSequence: () => (rows === 0 ? undefined : last - rows + 1),
     lastSequence: () => last,
     rowsCount: () => rows,
     bytesCount: () => bytes,

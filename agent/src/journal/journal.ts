@@ -43,6 +43,8 @@ export type Journal = UnitJournal &
     readonly agentEpoch: () => string;
     readonly appendAudit: (entries: readonly AuditEntry[]) => void;
     readonly readAudit: (options: AuditReadOptions) => AuditRecord[];
+    /** Sequence of the oldest event that waits; costs no read. */
+    readonly firstAuditSequence: () => number | undefined;
     /**
      * The hub has the events through a sequence, so they go. A watermark beyond what this journal gave shows that the
      * disk went back in time; then the waiting events start a new life, because their sequences are taken.
@@ -55,8 +57,8 @@ export type Journal = UnitJournal &
     readonly markReportsSent: (sent: readonly PendingUnit[]) => void;
     readonly requeueReports: () => void;
     readonly outboxStatus: () => OutboxStatus;
-    /** Calls the listener after each append to an outbox; the answer ends it. */
-    readonly onOutbox: (listener: () => void) => () => void;
+    /** Calls the listener after each append to that outbox; the answer ends it. */
+    readonly onOutbox: (outbox: 'audit' | 'report', listener: () => void) => () => void;
     readonly close: () => void;
   } & Disposable;
 
@@ -76,9 +78,9 @@ export function openJournal(options: JournalOptions): Journal {
   const audit = createAuditOutbox(database, { rowsMax: limits.auditRowsMax });
   const reports = createReportOutbox(database);
   const durable = createDurable(file);
-  const listeners = new Set<() => void>();
-  const notify = (): void => {
-    for (const listener of listeners) listener();
+  const listeners = { audit: new Set<() => void>(), report: new Set<() => void>() };
+  const notify = (outbox: keyof typeof listeners): void => {
+    for (const listener of listeners[outbox]) listener();
   };
 
   const journalEvent = (kind: JournalEventKind, message: string, details: object): AuditBody => ({
@@ -90,14 +92,17 @@ export function openJournal(options: JournalOptions): Journal {
     message,
     details: JSON.stringify(details),
   });
+  let agentEpoch = readFact(database, 'agent_epoch');
+  const previous = agentEpoch;
   const restart = (event: AuditBody): void => {
+    const next = random.nextId();
     database.raw.transaction(() => {
-      writeFact(database, 'agent_epoch', random.nextId());
+      writeFact(database, 'agent_epoch', next);
       audit.restart(event);
     })();
+    agentEpoch = next;
   };
 
-  const previous = readFact(database, 'agent_epoch');
   if (database.quarantined !== undefined) {
     const { file: aside, reason } = database.quarantined;
     const message = `The journal was damaged and is kept as ${aside}; a fresh one begins.`;
@@ -131,7 +136,7 @@ export function openJournal(options: JournalOptions): Journal {
     ...createUnitJournal(database),
     ...createCompleteTrees(database),
     durable: durable.sync,
-    agentEpoch: () => readFact(database, 'agent_epoch') ?? '',
+    agentEpoch: () => agentEpoch ?? '',
 
     appendAudit: (entries) => {
       if (entries.length === 0) return;
@@ -139,12 +144,13 @@ export function openJournal(options: JournalOptions): Journal {
       makeRoom(Buffer.byteLength(JSON.stringify(bodies)));
       const room = (): number => limits.outboxBytesMax - audit.bytesCount() - reports.bytesCount();
       audit.append(bodies, room);
-      notify();
+      notify('audit');
     },
     readAudit: audit.read,
-    acknowledgeAudit: (agentEpoch, sequence) => {
-      const current = readFact(database, 'agent_epoch');
-      if (agentEpoch !== current) return;
+    firstAuditSequence: audit.firstSequence,
+    acknowledgeAudit: (ofEpoch, sequence) => {
+      const current = agentEpoch;
+      if (ofEpoch !== current) return;
       if (sequence <= audit.lastSequence()) {
         audit.removeThrough(sequence);
         return;
@@ -152,13 +158,13 @@ export function openJournal(options: JournalOptions): Journal {
       const message = 'The hub has more audit events of this journal than the journal itself.';
       const details = { previous: current, hub: sequence, journal: audit.lastSequence() };
       restart(journalEvent('JournalRestarted', message, details));
-      notify();
+      notify('audit');
     },
 
     putReport: (report) => {
       reports.put(report, clock.now());
       makeRoom(0);
-      notify();
+      notify('report');
     },
     pendingReports: reports.pending,
     unitsWithPendingReports: reports.pendingUnits,
@@ -166,7 +172,7 @@ export function openJournal(options: JournalOptions): Journal {
     markReportsSent: reports.markSent,
     requeueReports: () => {
       reports.requeueAll();
-      notify();
+      notify('report');
     },
 
     outboxStatus: () => ({
@@ -175,9 +181,9 @@ export function openJournal(options: JournalOptions): Journal {
       reportsPending: reports.pendingCount(),
       bytes: audit.bytesCount() + reports.bytesCount(),
     }),
-    onOutbox: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+    onOutbox: (outbox, listener) => {
+      listeners[outbox].add(listener);
+      return () => listeners[outbox].delete(listener);
     },
     close: () => {
       durable.close();

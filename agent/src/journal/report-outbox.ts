@@ -85,13 +85,20 @@ export function createReportOutbox(database: JournalDatabase): ReportOutbox {
     const checksum = rowChecksum(unit, sequence, pending, body);
     insert.run({ unit, sequence, pending, body, checksum });
   };
+  let last = readNumberFact(database, 'report_sequence');
   const nextSequence = (): number => {
-    const sequence = readNumberFact(database, 'report_sequence') + 1;
-    writeFact(database, 'report_sequence', String(sequence));
-    return sequence;
+    writeFact(database, 'report_sequence', String(++last));
+    return last;
   };
+  /** The sequence follows the transaction: one that fails must not move it. */
   const inTransaction = (work: () => void): void => {
-    raw.transaction(work)();
+    const before = last;
+    try {
+      raw.transaction(work)();
+    } catch (error) {
+      last = before;
+      throw error;
+    }
   };
 
   return {

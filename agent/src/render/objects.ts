@@ -3,6 +3,7 @@ import {
   type KubernetesObject,
   objectKeyText,
   parseManifests,
+  splitDocuments,
 } from '@fairlead/shared/manifest';
 import { ok, type Result } from '@fairlead/shared/result';
 import { type RenderFailure, renderFailure } from './failure.ts';
@@ -64,10 +65,6 @@ export async function readObjects(
   }
   return ok(objects);
 }
-
-/** Text with YAML directives is left whole, because a directive belongs to the document after its `---`. */
-const splitDocuments = (text: string): string[] =>
-  /^%/m.test(text) ? [text] : text.split(/^(?=---(?:\s|$))/m).filter((part) => part.trim() !== '');
 
 function parsePart(
   part: string,

@@ -10,5 +10,10 @@ export {
   objectKeyText,
   parseObjectKey,
 } from './object.ts';
-export { type ManifestFault, type ManifestLimits, parseManifests } from './parse.ts';
+export {
+  type ManifestFault,
+  type ManifestLimits,
+  parseManifests,
+  splitDocuments,
+} from './parse.ts';
 export { unitDefinition } from './unit-definition.ts';

@@ -1,10 +1,20 @@
-import { parseAllDocuments } from 'yaml';
+import { CORE_SCHEMA, loadAll, mergeTag, YAMLException } from 'js-yaml';
 import { err, ok, type Result } from '../result/index.ts';
 import type { KubernetesObject } from './object.ts';
 
 export type ManifestLimits = { readonly bytesMax: number; readonly objectsMax: number };
 /** A fault in a manifest: `source` is the file or command, `document` counts from 1. */
 export type ManifestFault = { source: string; document: number; message: string };
+
+const aliasesMax = 1_000;
+/** Values of one document after its aliases are followed. */
+const aliasedValuesMax = 200_000;
+const depthMax = 1_000;
+const options = {
+  schema: CORE_SCHEMA.withTags(mergeTag),
+  maxAliases: aliasesMax,
+  maxDepth: depthMax,
+};
 
 /**
  * Reads a YAML stream or JSON text into Kubernetes objects; `kind: List` is opened, empty documents are skipped.
@@ -21,30 +31,54 @@ export function parseManifests(
   const objects: KubernetesObject[] = [];
   const faults: ManifestFault[] = [];
   let document = 0;
-  for (const parsed of parseAllDocuments(text, {
-    merge: true,
-    uniqueKeys: true,
-    logLevel: 'error',
-  })) {
+  for (const part of splitDocuments(text)) {
     document++;
-    if (parsed.errors.length > 0) {
-      faults.push({ source, document, message: parsed.errors.map((e) => e.message).join('; ') });
-      continue;
+    const fault = (message: string) => faults.push({ source, document, message });
+    for (const value of valuesOf(part, fault)) {
+      if (value !== null && value !== undefined) collect(value, objects, fault);
     }
-    let value: unknown;
-    try {
-      value = parsed.toJS({ maxAliasCount: 1_000 });
-    } catch (error) {
-      faults.push({ source, document, message: String(error) });
-      continue;
-    }
-    if (value === null || value === undefined) continue;
-    collect(value, objects, (message) => faults.push({ source, document, message }));
     if (objects.length > limits.objectsMax) {
       return err([{ source, document, message: `holds more than ${limits.objectsMax} objects` }]);
     }
   }
   return faults.length > 0 ? err(faults) : ok(objects);
+}
+
+/**
+ * The documents of a YAML stream, each with the `---` that begins it: such a line ends a document wherever it stands, so
+ * cutting there is exact. Text with YAML directives is left whole, because a directive belongs to the document after it.
+ */
+export const splitDocuments = (text: string): string[] =>
+  /^%/m.test(text) ? [text] : text.split(/^(?=---(?:\s|$))/m).filter((part) => part.trim() !== '');
+
+function valuesOf(text: string, fault: (message: string) => void): readonly unknown[] {
+  try {
+    const values = loadAll(text, options);
+    if (!text.includes('&') || !isLarger(values, aliasedValuesMax)) return values;
+    fault(`its aliases stand for more than ${aliasedValuesMax} values`);
+  } catch (error) {
+    fault(faultText(error));
+  }
+  return [];
+}
+
+/** Says the place and the fault, and nothing of the text itself, which may hold secrets. */
+function faultText(error: unknown): string {
+  if (!(error instanceof YAMLException)) return 'cannot be read as YAML';
+  const { reason, mark } = error;
+  return mark === undefined || mark === null
+    ? reason
+    : `line ${mark.line + 1}, column ${mark.column + 1}: ${reason}`;
+}
+
+function isLarger(value: unknown, valuesMax: number): boolean {
+  const pending: unknown[] = [value];
+  for (let seen = 0; pending.length > 0; seen++) {
+    if (seen + pending.length > valuesMax) return true;
+    const next = pending.pop();
+    if (typeof next === 'object' && next !== null) pending.push(...Object.values(next));
+  }
+  return false;
 }
 
 function collect(value: unknown, into: KubernetesObject[], fault: (message: string) => void): void {
