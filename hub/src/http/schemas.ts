@@ -265,6 +265,8 @@ export const targetCountsSchema = z.object({
   failing: count,
   /** Their cluster is offline: what they said last may not be so any more. */
   offline: count,
+  /** Their prune waits for a confirmation. */
+  pruneHeld: count,
 });
 
 export const rolloutStateSchema = z.enum(['running', 'succeeded', 'failed', 'aborted']);
@@ -519,6 +521,8 @@ export const clusterSummarySchema = z.object({
   /** How long nobody heard of it; only where it is offline. */
   offlineForMs: count.optional(),
   agentVersion: z.string().optional(),
+  /** Its agent holds newer assignments than the hub's log: see the cluster. */
+  epochRegressed: z.boolean().optional(),
   targets: targetCountsSchema,
 });
 
