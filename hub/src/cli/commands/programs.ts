@@ -30,5 +30,5 @@ export function addProgramCommands(program: Command, context: CliContext): void 
 const acceptedText = (epoch: number): string =>
   [
     `The epoch of the hub is ${epoch}. Each agent refuses it until its own cluster says so:`,
-    `  kubectl -n fairlead set env statefulset/fairlead-agent FAIRLEAD_ACCEPTED_EPOCH=${epoch}`,
+    `  kubectl -n fairlead-system set env statefulset/fairlead-agent FAIRLEAD_ACCEPTED_EPOCH=${epoch}`,
   ].join('\n');
