@@ -111,6 +111,30 @@ test('F01: a hub restored from an older backup removes and changes nothing until
   expect((await liveObject()).metadata.uid).toBe(before.metadata.uid);
 });
 
+test('F05: a commit without the folder, and a branch force-pushed to an empty tree, delete nothing', async () => {
+  const before = await liveObject();
+  const { copy, hub } = system;
+  await copy.remove('shop');
+  await copy.write('README.md', 'Nothing else is here.');
+  const emptied = await system.push('shop: all gone');
+  const rollout = await rolloutOf(system, { pipeline: 'shop', stage: 'staging', release: emptied });
+  expect(rollout.state).toBe('failed');
+  expect((await liveObject()).metadata.uid).toBe(before.metadata.uid);
+
+  await copy.git('checkout', '--orphan', 'empty');
+  await copy.git('rm', '-r', '--force', '--quiet', '.');
+  await copy.commit('an empty tree', { allowEmpty: true });
+  await copy.push({ force: true, refspec: 'HEAD:main' });
+  await waitFor('every release to be known as dropped', async (see) => {
+    const { items } = await hub.api('GET', '/pipelines/shop/releases');
+    see(items);
+    return items.every(({ orphaned }: { orphaned: boolean }) => orphaned);
+  });
+  const { items } = await hub.api('GET', '/pipelines/shop/stages/staging/targets');
+  expect(items).toMatchObject([{ cluster, disposition: 'run' }]);
+  expect((await liveObject()).metadata.uid).toBe(before.metadata.uid);
+});
+
 test('F02: a removed pipeline leaves its workloads, a second order deletes them, and its progress shows to the end', async () => {
   const before = await liveObject();
   await system.hub.cli(['delete', 'pipeline', 'shop']);

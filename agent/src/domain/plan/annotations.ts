@@ -12,8 +12,7 @@ export function isPruneDisabled(metadata: Metadata): boolean {
   const argo = listed(annotations['argocd.argoproj.io/sync-options']);
   return (
     annotations['fairlead.dev/prune'] === 'disabled' ||
-    argo.includes('Prune=false') ||
-    argo.includes('Delete=false') ||
+    argo.some((option) => /^(Prune|Delete)=(false|confirm)$/.test(option)) ||
     (
       annotations['kustomize.toolkit.fluxcd.io/prune'] ??
       labels['kustomize.toolkit.fluxcd.io/prune']

@@ -139,6 +139,8 @@ prune
   test.each<Record<string, string>>([
     { 'fairlead.dev/prune': 'disabled' },
     { 'argocd.argoproj.io/sync-options': 'Validate=false,Prune=false' },
+    { 'argocd.argoproj.io/sync-options': 'Prune=confirm' },
+    { 'argocd.argoproj.io/sync-options': 'Delete=false' },
     { 'kustomize.toolkit.fluxcd.io/prune': 'Disabled' },
     { 'helm.sh/resource-policy': 'keep' },
   ])('%j keeps an object', (annotations) => {

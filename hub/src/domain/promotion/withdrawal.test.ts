@@ -1,4 +1,5 @@
 import type { ClusterId } from '@fairlead/shared/ids';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PipelineCommand } from './commands.ts';
 import { explain } from './explain.ts';
@@ -253,5 +254,98 @@ describe('F03: an order to delete grows old', () => {
     const story = ordered();
     story.pass(1_000).report(staging, 'c0', { phase: 'pruning' });
     expect(story.pass(7 * 24 * hourMs).advance()).toEqual([]);
+  });
+});
+
+describe('properties', () => {
+  const clusters = names(6);
+  type Step = (story: Story) => void;
+  const tryTo = (story: Story, command: PipelineCommand) => {
+    if (story.refusalOf(command) === 'accepted') story.execute(command);
+  };
+  const someClusters = fc.subarray(clusters, { minLength: 1 });
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    fc.tuple(someClusters, fc.constantFrom('staging', 'typo')).map(
+      ([some, environment]): Step =>
+        (story) =>
+          relabel(story, some, environment),
+    ),
+    someClusters.map(
+      (some): Step =>
+        (story) =>
+          void some.map(story.removeCluster),
+    ),
+    fc.constant<Step>((story) => {
+      const held = stageState(story.state, staging).heldWithdrawal?.targets ?? [];
+      tryTo(
+        story,
+        confirm(
+          story,
+          held.map(({ clusterName }) => clusterName),
+        ),
+      );
+    }),
+    fc.tuple(fc.constantFrom(...clusters), fc.integer({ min: 0, max: 1 })).map(
+      ([cluster, objects]): Step =>
+        (story) =>
+          tryTo(story, deletion(story, objects * 3, { cluster })),
+    ),
+    fc.tuple(fc.constantFrom(...clusters), fc.constantFrom('orphaned', 'deleted', 'settled')).map(
+      ([cluster, phase]): Step =>
+        (story) => {
+          const known = story.target(staging, cluster) ?? withdrawnOf(story, cluster);
+          if (known) story.report(staging, cluster, { phase });
+        },
+    ),
+    fc.constantFrom(1, 25).map(
+      (hours): Step =>
+        (story) =>
+          void story.pass(hours * hourMs),
+    ),
+  );
+
+  test('promise 6: only an order deletes, never what is assigned, and no more leave at once than a person or the limit allows', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const story = stageWith(clusters.length);
+        for (const take of steps) {
+          const first = story.events.length;
+          const assignedBefore = new Set(clusters.filter((name) => story.target(staging, name)));
+          take(story);
+          const ordered = story.events.length;
+          story.advance();
+          const decided = story.events.slice(ordered);
+          for (const event of story.events.slice(first)) {
+            if (event.type !== 'TargetWithdrawn' || event.disposition !== 'delete') continue;
+            expect(event).toMatchObject({
+              cause: 'deletion-ordered',
+              objectsMax: expect.any(Number),
+            });
+            expect(assignedBefore).not.toContain(event.cluster);
+          }
+          const unmatched = decided.filter(
+            (event) => event.type === 'TargetWithdrawn' && event.cause === 'unmatched',
+          );
+          const removed = decided.filter(
+            (event) => event.type === 'TargetWithdrawn' && event.cause === 'cluster-removed',
+          );
+          const total = assignedBefore.size - removed.length;
+          if (unmatched.length > 1) expect(100 * unmatched.length).toBeLessThanOrEqual(30 * total);
+          expect(
+            decided.some(
+              (event) => event.type === 'TargetWithdrawn' && event.disposition === 'delete',
+            ),
+          ).toBe(false);
+          expect(story.advance()).toEqual([]);
+        }
+        const generations = new Map<string, number>();
+        for (const event of story.events) {
+          if (event.type !== 'TargetWithdrawn' && event.type !== 'TargetAssigned') continue;
+          expect(event.generation).toBeGreaterThan(generations.get(event.cluster) ?? 0);
+          generations.set(event.cluster, event.generation);
+        }
+      }),
+      { numRuns: 200 },
+    );
   });
 });
