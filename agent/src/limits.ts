@@ -171,6 +171,11 @@ export const podsLookIntervalMs = 5_000;
 export const podsLooksMax = 3;
 /** How long one step of a prune waits for its objects to be gone before the next step begins. */
 export const pruneStepMsMax = 30_000;
+/** Objects of a held prune that the report names. */
+export const pruneHeldNamedMax = 20;
+/** Objects of one kind that are looked at before a namespace or a definition goes; a full answer counts as in use. */
+export const heldObjectsLookMax = 500;
+export const heldObjectsNamedMax = 5;
 /** How long a first list of a kind may take before the unit says that it cannot be watched. */
 export const watchFirstListMsMax = 30_000;
 export const driftDifferencesMax = 20;

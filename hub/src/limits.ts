@@ -132,6 +132,9 @@ export const reportStreamMessagesPerClusterMax = 20_000;
 export const reportBatchMessagesMax = 256;
 /** Unhealthy objects that one report lists. */
 export const reportObjectsMax = 50;
+/** Objects of a held prune that one report names. */
+export const reportHeldObjectsMax = 20;
+export const digestCharactersMax = 64;
 /** Free text of an agent, each. */
 export const agentTextCharactersMax = 4_096;
 export const invalidMessagesLoggedPerMinuteMax = 20;

@@ -14,6 +14,7 @@ import { createSecretReader, type HubConfig, readHubConfig } from './config/inde
 import { type DecisionLog, openSqliteDecisionLog } from './decision-log/index.ts';
 import { streams } from './domain/events.ts';
 import type { Snapshot } from './domain/promotion/commands.ts';
+import { isStaleDeletion } from './domain/rollout/index.ts';
 import {
   createPathTrees,
   openGit,
@@ -165,8 +166,16 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       accounts,
       commands,
       epoch: async () => (await commands.hubState()).identity?.epoch ?? 0,
+      newestGeneration: async (pipeline) => {
+        const state = await commands.pipelineState(pipeline);
+        return state.status === 'undefined' ? 0 : state.generation;
+      },
       clustersTotal: () => readModel.clusterSnapshots().length,
-      assignmentsOf: readModel.assignmentsOf,
+      // F03: an order to delete that is too old is given to nobody, also before it is taken back in the log.
+      assignmentsOf: (cluster) =>
+        readModel
+          .assignmentsOf(cluster)
+          .filter((assignment) => !isStaleDeletion(assignment, clock.now())),
       assignment: readModel.assignment,
       treeObjects: ({ repository, ...wanted }) =>
         treeObjects({
@@ -196,7 +205,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
   const loop = { commands, clock, random, signal, logger };
   const promotion = createPromotionReactor({
     ...loop,
-    pipelineNames: readModel.pipelineNames,
+    pipelineNames: readModel.pipelinesToAdvance,
     snapshotOf,
   });
   const fleet = createFleetReactor({
@@ -245,6 +254,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     authenticate: createAuthenticator(readModel.findTokenByHash),
     snapshotOf,
     lastSeenOf: (cluster) => presence.of(cluster)?.lastSeenAt,
+    onEpochAdvanced: () => agentLink.assignmentsChanged(),
     renderInstallManifest: (join) =>
       renderInstallManifest({
         ...join,

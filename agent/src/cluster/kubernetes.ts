@@ -55,19 +55,20 @@ export function createKubernetesCluster(access: KubernetesAccess): Cluster {
     list: async (apiVersion, kind, list = {}) => {
       const resource = await served({ apiVersion, kind }, list.signal);
       const objects: KubernetesObject[] = [];
+      const { objectsMax = Number.POSITIVE_INFINITY } = list;
       let continueFrom = '';
       do {
         const page = (await connection.json({
           method: 'GET',
           path: listPath(resource, list, {
-            limit: String(apiListPageObjects),
+            limit: String(Math.min(apiListPageObjects, objectsMax)),
             continue: continueFrom,
           }),
           signal: list.signal,
         })) as { metadata: { continue?: string }; items: KubernetesObject[] };
         for (const item of page.items) objects.push(Object.assign(item, { apiVersion, kind }));
         continueFrom = page.metadata.continue ?? '';
-      } while (continueFrom !== '');
+      } while (continueFrom !== '' && objects.length < objectsMax);
       return objects;
     },
     remove: async (address, { uid, propagation, signal }) => {

@@ -138,6 +138,7 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     await ask('list', { apiVersion, kind, namespace: where.namespace ?? '', name: '' });
     return [...store.values()]
       .filter((object) => selects({ apiVersion, kind, ...where }, object))
+      .slice(0, where.objectsMax)
       .map((object) => structuredClone(object));
   };
 
@@ -217,8 +218,10 @@ function selects(
   if (where.namespace && where.namespace !== object.metadata.namespace) return false;
   const labels = object.metadata.labels ?? {};
   return (where.labelSelector ?? '').split(',').every((part) => {
-    const [name = '', value] = part.split('=');
+    const isNot = part.includes('!=');
+    const [name = '', value] = part.split(isNot ? '!=' : '=');
     if (name === '') return true;
+    if (isNot) return labels[name] !== value;
     return value === undefined ? labels[name] !== undefined : labels[name] === value;
   });
 }

@@ -39,6 +39,8 @@ export type ListOptions = {
   readonly labelSelector?: string;
   /** Empty or absent: all namespaces. */
   readonly namespace?: string;
+  /** No more than about so many are read; a full answer may not be all. */
+  readonly objectsMax?: number;
   readonly signal?: AbortSignal;
 };
 

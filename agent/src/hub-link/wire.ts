@@ -107,6 +107,7 @@ export function assignmentOf(wire: WireAssignment): Result<Assignment, string> {
       adopt: adoptions[apply?.adopt ?? 0] ?? 'if-unowned',
       deletionBudget: apply?.deletionBudget ?? deletionBudgetDefault,
       confirmedPruneGeneration: apply?.confirmedPruneGeneration ?? 0,
+      confirmedPruneDigest: apply?.confirmedPruneDigest ?? '',
       serviceAccount: apply?.serviceAccount ?? '',
       conflicts: conflictPolicies[apply?.conflicts ?? 0] ?? 'fail',
       dependsOn: apply?.dependsOn ?? [],
@@ -194,6 +195,8 @@ export function encodeReport(record: ReportRecord, agentEpoch: string): Uint8Arr
       objectsTruncated: report.objectsTruncated + sorted.length - kept,
       observedAtMs: record.observedAtMs,
       pruneHeldObjects: report.pruneHeldObjects,
+      pruneHeld: [...report.pruneHeld],
+      pruneHeldDigest: report.pruneHeldDigest,
     }).finish();
     if (payload.length <= payloadBytesMax || kept === 0) return payload;
   }

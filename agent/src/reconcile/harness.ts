@@ -79,6 +79,7 @@ export const assignmentOf = (
       adopt: 'if-unowned',
       deletionBudget: { objectsMax: 10, percentMax: 30 },
       confirmedPruneGeneration: 0,
+      confirmedPruneDigest: '',
       serviceAccount: '',
       conflicts: 'fail',
       dependsOn: [],
@@ -144,6 +145,10 @@ export async function startAgent({ cluster, journal, renders }: AgentOptions): P
       apply: async (object, options) => {
         life.signal.throwIfAborted();
         return cluster.apply(object, options);
+      },
+      remove: async (address, options) => {
+        life.signal.throwIfAborted();
+        return cluster.remove(address, options);
       },
     },
     journal,

@@ -10,12 +10,13 @@ import { type Cluster, ClusterError, fieldManager, type WatchEvent } from '../cl
 import { ownedFieldsText } from '../domain/drift/index.ts';
 import type { Health, HealthOptions, ObjectHealth } from '../domain/health/index.ts';
 import {
-  isPruneDisabled,
+  containsOf,
   isReconcileDisabled,
   type LiveObject,
   ownerAnnotation,
   partOfLabel,
   positionOf,
+  reasonToStay,
 } from '../domain/plan/index.ts';
 import { firstStatusMsMax, watchFirstListMsMax } from '../limits.ts';
 
@@ -26,6 +27,8 @@ export type LiveRecord = LiveObject & {
   readonly health: Health;
   readonly message: string;
   readonly isLeaving: boolean;
+  /** What holds up an object that is leaving. */
+  readonly finalizers: readonly string[];
   readonly reconcileDisabled: boolean;
   /** Since when it is neither healthy nor failed, in the agent's time. */
   readonly progressingSinceMs: number | undefined;
@@ -55,6 +58,7 @@ export type LiveObjects = {
   readonly follow: (apiVersion: string, kind: string) => Promise<void>;
   readonly get: (text: string) => LiveRecord | undefined;
   readonly ofApplySet: (applySetId: string) => LiveRecord[];
+  readonly sizeOfApplySet: (applySetId: string) => number;
   /** Takes the answer to our own write at once, instead of waiting for the watch to say the same. */
   readonly observe: (object: KubernetesObject) => LiveRecord;
 };
@@ -68,6 +72,15 @@ type Followed = {
   seen: Set<string> | undefined;
   lastError: ClusterError | undefined;
 };
+
+// One empty list for all records, which are many.
+const none: readonly string[] = [];
+
+/** A namespace has further ones in its specification, for what is in it. */
+function finalizersOf({ kind, metadata, spec }: KubernetesObject): readonly string[] {
+  const { finalizers = none } = kind === 'Namespace' ? (spec as { finalizers?: string[] }) : {};
+  return [...(metadata.finalizers ?? none), ...finalizers];
+}
 
 export const digest = (text: string): string =>
   createHash('sha256').update(text).digest('base64url').slice(0, 27);
@@ -111,7 +124,9 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
       uid: metadata.uid ?? '',
       partOf: metadata.labels?.[partOfLabel] ?? '',
       owner: metadata.annotations?.[ownerAnnotation] ?? '',
-      pruneDisabled: isPruneDisabled(metadata),
+      keepReason: reasonToStay(object),
+      ownerUids: metadata.ownerReferences?.map((owner) => owner.uid) ?? none,
+      contains: containsOf(object),
       reconcileDisabled: isReconcileDisabled(metadata),
       position: positionOf(object),
       resourceVersion: metadata.resourceVersion ?? '0',
@@ -119,6 +134,7 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
       health,
       message,
       isLeaving: metadata.deletionTimestamp !== undefined,
+      finalizers: metadata.deletionTimestamp === undefined ? none : finalizersOf(object),
       progressingSinceMs: health === 'Progressing' ? (since ?? now) : undefined,
       podSelector: health === 'Healthy' ? '' : podSelectorOf(object),
     };
@@ -226,6 +242,7 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
     get: (text) => records.get(text),
     ofApplySet: (applySetId) =>
       [...(texts.get(applySetId) ?? [])].flatMap((text) => records.get(text) ?? []),
+    sizeOfApplySet: (applySetId) => texts.get(applySetId)?.size ?? 0,
     observe: (object) => {
       const key = objectKey(object);
       kinds.get(kindOf(key))?.seen?.add(objectKeyText(key));

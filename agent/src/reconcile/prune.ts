@@ -1,56 +1,103 @@
-import { objectKeyText } from '@fairlead/shared/manifest';
+import { createHash } from 'node:crypto';
+import { type ObjectKey, objectKeyText } from '@fairlead/shared/manifest';
 import { addressOfKey, ClusterError } from '../cluster/index.ts';
-import { type PrunePolicy, planPrune, planRemoval, type Removal } from '../domain/plan/index.ts';
-import { pruneStepMsMax, unitRequestsInFlightMax } from '../limits.ts';
+import {
+  type PruneDecision,
+  type PrunePolicy,
+  planPrune,
+  planRemoval,
+  type Removal,
+} from '../domain/plan/index.ts';
+import {
+  auditObjectsMax,
+  pruneHeldNamedMax,
+  pruneStepMsMax,
+  unitRequestsInFlightMax,
+} from '../limits.ts';
 import type { Context } from './context.ts';
 import { asUnitError, UnitError } from './failure.ts';
 import { inParallel } from './in-parallel.ts';
-import { describeKeys, shortKey } from './readiness.ts';
+import { inUseBy } from './in-use.ts';
+import type { LiveRecord } from './live-objects.ts';
+import { shortKey } from './readiness.ts';
 import type { Target, Unit } from './unit.ts';
 
-/** The confirmation names the generation that held the prune; the assignment that brings it is the next one. */
-export function prunePolicy({ assignment, inventory }: Unit): PrunePolicy {
-  const { confirmedPruneGeneration, deletionBudget, prune } = assignment.apply;
-  const { generation, commit } = assignment;
-  const confirmed =
-    confirmedPruneGeneration > 0 &&
-    (confirmedPruneGeneration === generation ||
-      confirmedPruneGeneration === generation - 1 ||
-      (inventory?.commit === commit && inventory.generation === confirmedPruneGeneration));
-  return { prune, deletionBudget, confirmed };
-}
+export const prunePolicy = ({ assignment }: Unit): PrunePolicy => {
+  const { deletionBudget, prune } = assignment.apply;
+  return { prune, deletionBudget };
+};
 
 /** Decides, once all is healthy, what goes; returns whether a person must confirm it first. */
 export function beginPrune(context: Context, unit: Unit, target: Target): boolean {
-  const input = {
-    owner: unit.owner,
-    live: context.live.ofApplySet(unit.owner.applySetId).filter((record) => !record.isLeaving),
-    policy: prunePolicy(unit),
-  };
-  const isRemoval = unit.assignment.disposition === 'delete';
-  const { prune } = isRemoval
-    ? planRemoval(input)
-    : planPrune({ ...input, wanted: new Set(target.entries.keys()) });
-  if (prune.held !== '') {
-    unit.pruneHeldObjects = prune.objectsTotal;
-    context.setPhase(unit, 'prune-held', `${prune.held}; a person must confirm it`);
-    context.audit(unit, 'PruneHeld', prune.held, {
-      details: { objects: prune.objectsTotal, first: prune.steps.flat().slice(0, 20).map(text) },
-    });
+  const { prune, kept } = decide(context, unit, target);
+  for (const { key, reason } of kept) unit.keptReasons.set(objectKeyText(key), reason);
+  if (prune.held !== '' && !isConfirmed(unit, prune.steps.flat())) {
+    hold(context, unit, prune);
     return true;
   }
-  unit.pruneHeldObjects = 0;
+  unit.pruneHeld = undefined;
   target.pruneSteps = prune.steps;
   target.pruneIndex = 0;
   target.pruneStepAtMs = 0;
   return false;
 }
 
-const text = ({ key }: Removal): string => objectKeyText(key);
+/** While a prune is held, its objects may change: the report names what is held now. It never goes on by itself. */
+export function refreshHeld(context: Context, unit: Unit, target: Target): void {
+  const { prune } = decide(context, unit, target);
+  if (unit.pruneHeld?.digest === digestOf(prune.steps.flat())) return;
+  hold(context, unit, prune);
+}
+
+function decide(context: Context, unit: Unit, target: Target): PruneDecision {
+  const input = {
+    owner: unit.owner,
+    live: context.live.ofApplySet(unit.owner.applySetId).filter((record) => !record.isLeaving),
+    policy: prunePolicy(unit),
+  };
+  return unit.assignment.disposition === 'delete'
+    ? planRemoval(input)
+    : planPrune({ ...input, wanted: new Set(target.entries.keys()) });
+}
+
+function hold(context: Context, unit: Unit, prune: PruneDecision['prune']): void {
+  const removals = prune.steps.flat();
+  const first = removals.slice(0, pruneHeldNamedMax).map(({ key }) => key);
+  const reason = prune.held || `${prune.objectsTotal} objects are left of the prune that is held`;
+  unit.pruneHeld = { objectsTotal: prune.objectsTotal, first, digest: digestOf(removals), reason };
+  showHeld(context, unit);
+  context.audit(unit, 'PruneHeld', reason, {
+    details: {
+      objects: prune.objectsTotal,
+      first: first.map(objectKeyText),
+      digest: unit.pruneHeld.digest,
+    },
+  });
+}
+
+export function showHeld(context: Context, unit: Unit): void {
+  const isOrder = unit.assignment.disposition === 'delete';
+  const remedy = isOrder ? 'the order must be given again' : 'a person must confirm it';
+  context.setPhase(unit, 'prune-held', `${unit.pruneHeld?.reason}; ${remedy}`);
+}
+
+/**
+ * A confirmation is for exactly the objects that a person was shown, by their uids: a set that has grown, shrunk or
+ * changed since is held again.
+ */
+function isConfirmed({ assignment }: Unit, removals: readonly Removal[]): boolean {
+  const { confirmedPruneGeneration, confirmedPruneDigest } = assignment.apply;
+  return confirmedPruneGeneration > 0 && confirmedPruneDigest === digestOf(removals);
+}
+
+const digestOf = (removals: readonly Removal[]): string => {
+  const texts = removals.map(({ key, uid }) => `${objectKeyText(key)} ${uid}`).sort();
+  return createHash('sha256').update(texts.join('\n')).digest('base64url').slice(0, 27);
+};
 
 /** Removes step by step; returns whether all is gone, or as gone as its finalizers allow in the limit. */
 export async function pruneObjects(context: Context, unit: Unit, target: Target): Promise<boolean> {
-  const { clock, live } = context;
+  const { clock } = context;
   for (; target.pruneIndex < target.pruneSteps.length; target.pruneIndex++) {
     const step = target.pruneSteps[target.pruneIndex] ?? [];
     if (target.pruneStepAtMs === 0) {
@@ -58,25 +105,72 @@ export async function pruneObjects(context: Context, unit: Unit, target: Target)
       await removeStep(context, unit, step);
       target.pruneStepAtMs = clock.now();
     }
-    const left = step.filter(({ key, uid }) => live.get(objectKeyText(key))?.uid === uid);
+    const left = step.flatMap((removal) => stillThere(context, unit, removal) ?? []);
     const until = target.pruneStepAtMs + pruneStepMsMax;
     if (left.length > 0 && clock.now() < until) {
-      const keys = left.map(({ key }) => key);
-      context.setPhase(unit, 'pruning', `waits for the end of ${describeKeys(live, keys)}`);
+      context.setPhase(unit, 'pruning', `waits for the end of ${listed(left.map(leavingText))}`);
       context.wakeAt(unit, until);
       return false;
     }
+    for (const record of left.slice(0, auditObjectsMax)) auditLeaving(context, unit, record);
     target.pruneStepAtMs = 0;
   }
   target.pruneSteps = [];
   return true;
 }
 
+function stillThere({ live }: Context, unit: Unit, { key, uid }: Removal): LiveRecord | undefined {
+  const text = objectKeyText(key);
+  const record = live.get(text);
+  return record?.uid === uid && !unit.keptReasons.has(text) ? record : undefined;
+}
+
+/** It is out of our hands: the prune goes on without it, and what holds it is on record. */
+function auditLeaving(context: Context, unit: Unit, record: LiveRecord): void {
+  const { key, uid, finalizers } = record;
+  context.audit(unit, 'ObjectLeaving', `${leavingText(record)} is not gone after the limit`, {
+    object: key,
+    details: { uid, finalizers, limitMs: pruneStepMsMax },
+  });
+}
+
+const leavingText = ({ key, finalizers }: LiveRecord): string =>
+  finalizers.length === 0
+    ? shortKey(key)
+    : `${shortKey(key)} (finalizers: ${finalizers.join(', ')})`;
+
+/** Objects that carry the unit's label and are not rendered any more, each with why it is still there; empty without any. */
+export function leftText(context: Context, unit: Unit, target: Target): string {
+  const { applySetId } = unit.owner;
+  if (context.live.sizeOfApplySet(applySetId) === target.entries.size) return '';
+  const left = context.live
+    .ofApplySet(applySetId)
+    .filter(({ key }) => !target.entries.has(objectKeyText(key)))
+    .map((record) => ({ record, reason: reasonLeft(unit, record) }));
+  if (left.length === 0) return '';
+  const texts = left.map(({ record, reason }) => `${shortKey(record.key)} (${reason})`);
+  return `${left.length} objects stay behind: ${listed(texts)}`;
+}
+
+function reasonLeft(unit: Unit, record: LiveRecord): string {
+  if (record.isLeaving) {
+    const { finalizers } = record;
+    return finalizers.length === 0 ? 'is leaving' : `finalizers: ${finalizers.join(', ')}`;
+  }
+  return unit.keptReasons.get(objectKeyText(record.key)) ?? (record.keepReason || 'is kept');
+}
+
+const listedMax = 3;
+const listed = (texts: readonly string[]): string =>
+  texts.slice(0, listedMax).join(', ') +
+  (texts.length > listedMax ? ` and ${texts.length - listedMax} more` : '');
+
 async function removeStep(context: Context, unit: Unit, step: readonly Removal[]): Promise<void> {
   const failures: UnitError[] = [];
   await inParallel(step, unitRequestsInFlightMax, async (removal) => {
     if (unit.work.signal.aborted) return;
     try {
+      if (await isInUse(context, unit, removal)) return;
       await removeOne(context, unit, removal);
     } catch (error) {
       failures.push(asUnitError(error, shortKey(removal.key)));
@@ -84,6 +178,17 @@ async function removeStep(context: Context, unit: Unit, step: readonly Removal[]
   });
   unit.work.signal.throwIfAborted();
   if (failures[0]) throw new UnitError(failures[0].message, { terminal: false });
+}
+
+async function isInUse(context: Context, unit: Unit, removal: Removal): Promise<boolean> {
+  const { key } = removal;
+  unit.keptReasons.delete(objectKeyText(key));
+  const inUse = await inUseBy(context, unit, removal);
+  if (inUse === '') return false;
+  const reason = `it holds what the unit does not own: ${inUse}`;
+  unit.keptReasons.set(objectKeyText(key), reason);
+  context.audit(unit, 'ObjectKept', `${shortKey(key)} was kept: ${reason}`, { object: key });
+  return true;
 }
 
 /** Only the very object that was planned goes: another one under its name has another uid. */
@@ -107,3 +212,12 @@ async function removeOne(context: Context, unit: Unit, removal: Removal): Promis
     throw error;
   }
 }
+
+export type PruneHeld = {
+  readonly objectsTotal: number;
+  /** The first ones that would go, in that order. */
+  readonly first: readonly ObjectKey[];
+  /** Names exactly this set, by keys and uids. */
+  readonly digest: string;
+  readonly reason: string;
+};

@@ -236,19 +236,6 @@ describe('absence is never deletion', () => {
     expect(agent.kinds().filter((kind) => kind === 'ObjectPruned')).toHaveLength(2);
   });
 
-  test('a prune over the budget is held until a person confirms it', async () => {
-    const world = createWorld();
-    const agent = await settled(world, 20);
-    world.renders.set('b', [configMap('new')]);
-    offer(agent, 2, 'b');
-    await phase(agent, 'prune-held', 2);
-    expect(agent.report('checkout/staging')).toMatchObject({ pruneHeldObjects: 20 });
-    expect(names(world)).toHaveLength(21);
-    offer(agent, 3, 'b', { apply: { confirmedPruneGeneration: 2 } });
-    await phase(agent, 'settled', 3);
-    expect(names(world)).toEqual(['ConfigMap/new']);
-  });
-
   test('a copy of an owned object is not pruned', async () => {
     const world = createWorld();
     const agent = await settled(world);
@@ -277,18 +264,13 @@ describe('absence is never deletion', () => {
   test('an explicit order deletes the objects and then their parent', async () => {
     const world = createWorld();
     const agent = await settled(world);
+    await vi.waitFor(() =>
+      expect(world.cluster.objects().some(({ kind }) => kind === 'Unit')).toBe(true),
+    );
     offer(agent, 2, 'a', { disposition: 'delete' });
     await phase(agent, 'deleted', 2);
     expect(world.cluster.objects()).toEqual([]);
     expect(world.requests.filter(({ verb }) => verb === 'remove').at(-1)?.kind).toBe('Unit');
-  });
-
-  test('an explicit order over the budget is held as well', async () => {
-    const world = createWorld();
-    const agent = await settled(world, 20);
-    offer(agent, 2, 'a', { disposition: 'delete' });
-    await phase(agent, 'prune-held', 2);
-    expect(names(world)).toHaveLength(20);
   });
 });
 

@@ -93,6 +93,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
         hasDrifted ||
         before?.health !== after?.health ||
         before?.message !== after?.message ||
+        before?.finalizers.join() !== after?.finalizers.join() ||
         after === undefined;
       if (!isNews) continue;
       if (after?.health === 'Healthy') unit.podLooks.delete(text);

@@ -39,7 +39,9 @@ export function reportOf(unit: Unit, live: LiveObjects): UnitReport {
     objectsHealthy: known.length - unhealthy.length,
     objects: unhealthy.slice(0, reportObjectsMax),
     objectsTruncated: Math.max(0, unhealthy.length - reportObjectsMax),
-    pruneHeldObjects: unit.pruneHeldObjects,
+    pruneHeldObjects: unit.pruneHeld?.objectsTotal ?? 0,
+    pruneHeld: unit.pruneHeld?.first ?? [],
+    pruneHeldDigest: unit.pruneHeld?.digest ?? '',
   };
 }
 
@@ -62,7 +64,8 @@ function messageOf(unit: Unit, unhealthy: readonly ObjectReport[]): string {
   if (unit.driftsReported.size > 0) {
     parts.push(`${unit.driftsReported.size} objects have drifted and are not repaired`);
   }
-  if (said === '' && worst && !beforeApplied.has(unit.phase)) {
+  const isSaid = said !== '' && unit.phase !== 'settled';
+  if (!isSaid && worst && !beforeApplied.has(unit.phase)) {
     parts.push(`${shortKey(worst.object)}: ${worst.message || worst.health}`);
   }
   return parts.filter((part) => part !== '').join('; ');

@@ -8,7 +8,7 @@ import { noticeDrift, settleDrifts } from './drift.ts';
 import { unitApiVersion, unitKind } from './parent.ts';
 import { lookAtPods } from './pods.ts';
 import { followKinds, prepare, restore } from './prepare.ts';
-import { beginPrune, pruneObjects } from './prune.ts';
+import { beginPrune, leftText, pruneObjects, refreshHeld, showHeld } from './prune.ts';
 import { describeKeys, isReady } from './readiness.ts';
 import type { Target, Unit } from './unit.ts';
 
@@ -70,14 +70,13 @@ async function finish(context: Context, unit: Unit, target: Target): Promise<voi
     target.stage = 'done';
     settle(context, unit, target);
   }
-  if (target.stage === 'done') context.setPhase(unit, 'settled');
-  if (target.stage === 'held' && unit.phase === 'failed') {
-    context.setPhase(
-      unit,
-      'prune-held',
-      `${unit.pruneHeldObjects} objects wait for a confirmation`,
-    );
-  }
+  if (target.stage === 'done') context.setPhase(unit, 'settled', leftText(context, unit, target));
+  if (target.stage === 'held') stayHeld(context, unit, target);
+}
+
+function stayHeld(context: Context, unit: Unit, target: Target): void {
+  refreshHeld(context, unit, target);
+  if (unit.phase !== 'prune-held') showHeld(context, unit);
 }
 
 function isHealthy(context: Context, unit: Unit, target: Target): boolean {
@@ -130,13 +129,15 @@ async function remove(context: Context, unit: Unit): Promise<void> {
   }
   const { target } = unit;
   if (target.stage === 'wait') target.stage = beginPrune(context, unit, target) ? 'held' : 'prune';
+  if (target.stage === 'held') stayHeld(context, unit, target);
   if (target.stage !== 'prune' || !(await pruneObjects(context, unit, target))) return;
   await removeParent(context, unit);
   releaseClaims(context, unit);
   context.journal.removeInventory(unit.id);
   unit.inventory = undefined;
   target.stage = 'done';
-  context.setPhase(unit, 'deleted', 'all objects of the unit were removed');
+  const left = leftText(context, unit, target);
+  context.setPhase(unit, 'deleted', left || 'all objects of the unit were removed');
 }
 
 const removalTarget = (): Target => ({

@@ -4,6 +4,7 @@ import { type Assignment, type UnitId, type UnitPhase, unitIdOf } from '../domai
 import type { ApplyStep, Owner, Removal } from '../domain/plan/index.ts';
 import { applySetIdOf } from './parent.ts';
 import type { Inventory, InventoryEntry } from './ports.ts';
+import type { PruneHeld } from './prune.ts';
 
 /** How far the held assignment has come. */
 export type Stage = 'apply' | 'wait' | 'prune' | 'held' | 'done';
@@ -41,7 +42,9 @@ export type Unit = {
   phase: UnitPhase;
   message: string;
   terminal: boolean;
-  pruneHeldObjects: number;
+  pruneHeld: PruneHeld | undefined;
+  /** Objects that stay though they are not rendered any more, by key text, with why. */
+  readonly keptReasons: Map<string, string>;
   /** Failed tries in a row. */
   failures: number;
   /** No new try before this time, whatever wakes the unit. */
@@ -83,7 +86,8 @@ export const createUnit = (
     phase: 'accepted',
     message: '',
     terminal: false,
-    pruneHeldObjects: 0,
+    pruneHeld: undefined,
+    keptReasons: new Map(),
     failures: 0,
     retryAtMs: 0,
     lastFailure: '',
@@ -111,7 +115,8 @@ export function takeUpNext(unit: Unit): void {
   unit.phase = 'accepted';
   unit.message = '';
   unit.terminal = false;
-  unit.pruneHeldObjects = 0;
+  unit.pruneHeld = undefined;
+  unit.keptReasons.clear();
   unit.failures = 0;
   unit.lastFailure = '';
   unit.drifts.clear();

@@ -34,6 +34,7 @@ import { createIdentityIssuer, versionOf } from './identity.ts';
 import { createInstances } from './instances.ts';
 import { startListener } from './listener.ts';
 import type { ClusterCommands, TreeObjects } from './ports.ts';
+import { isWithheld, noteHeld } from './regression.ts';
 import { renew } from './renewal.ts';
 import { checkWatchRequest, createWatch, type Watch, type Watermark } from './watch.ts';
 
@@ -59,6 +60,8 @@ export type AgentLinkOptions = {
     pipeline: string,
     stage: string,
   ) => Assignment | undefined | Promise<Assignment | undefined>;
+  /** The newest generation that the log knows of a pipeline; 0 when it knows no such pipeline. */
+  readonly newestGeneration: (pipeline: string) => Promise<number>;
   /** Registered clusters: how far agents spread their return. */
   readonly clustersTotal: () => number;
   readonly treeObjects: TreeObjects;
@@ -157,8 +160,10 @@ export async function createAgentLink(options: AgentLinkOptions): Promise<AgentL
       const { instanceId } = call.request;
       const agentVersion = versionOf(call.request.agentVersion);
       await noteUse(peer, instanceId, agentVersion);
+      await noteHeld(options, clusterName, call.request.known);
       watch = createWatch(call, peer, {
         ...options,
+        isWithheld: (epoch) => isWithheld(options, clusterName, epoch),
         clusterLabels: async () => {
           const state = await commands.clusterState(clusterName);
           return state.status === 'present' ? state.labels : {};

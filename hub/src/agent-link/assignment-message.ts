@@ -42,6 +42,7 @@ export function assignmentMessage(
       adopt: adoptOf(apply.adopt),
       deletionBudget: { ...apply.deletionBudget },
       confirmedPruneGeneration: assignment.confirmedPruneGeneration,
+      confirmedPruneDigest: assignment.confirmedPruneDigest,
       serviceAccount: apply.serviceAccountName ?? '',
       conflicts: conflictsOf(apply.conflicts),
       dependsOn: [...apply.dependsOn],

@@ -449,3 +449,70 @@ describe('cutting agents off', () => {
     expect(await hub.eventsOf(name)).not.toContain('ClusterQuarantined');
   });
 });
+
+describe('F01: an agent that holds more than the log', () => {
+  const known = (generation: number) => [
+    { pipeline: 'checkout', stage: 'staging', epoch: 1, generation },
+  ];
+
+  /** A watch of an agent that holds a generation, at a hub whose log knows of another as the newest. */
+  async function restored(generationInLog: number, heldGeneration: number) {
+    let epoch = 1;
+    await start({ epoch: () => epoch, newestGeneration: async () => generationInLog });
+    const { id, name, client } = await agent('restored');
+    hub.assignments.set(id, [assignment({ generation: generationInLog })]);
+    const watching = watch(client, { known: known(heldGeneration) });
+    await snapshot(watching);
+    const raiseEpoch = () => {
+      epoch++;
+      hub.link.assignmentsChanged();
+    };
+    return { id, name, client, watching, raiseEpoch };
+  }
+  const eventOf = (name: string, type: string) =>
+    eventually(
+      type,
+      () => hub.eventsOf(name),
+      (types) => types.includes(type),
+    );
+
+  test('is on record once and is told nothing, also when the log has grown past it', async () => {
+    const { id, name, client, watching } = await restored(4, 9);
+    await eventOf(name, 'EpochRegressed');
+    hub.assignments.set(id, [assignment({ generation: 12 })]);
+    hub.link.assignmentsChanged(id);
+    const again = watch(client, { known: known(9) });
+    await snapshot(again);
+    expect([...sentOf(watching), ...sentOf(again)]).toEqual([]);
+    const types = await hub.eventsOf(name);
+    expect(types.filter((type) => type === 'EpochRegressed')).toHaveLength(1);
+  });
+
+  test('is told again under the epoch that an operator has raised', async () => {
+    const { name, watching, raiseEpoch } = await restored(4, 9);
+    raiseEpoch();
+    await eventually(
+      'the assignment',
+      () => sentOf(watching),
+      (sent) => sent.length === 1,
+    );
+    const update = watching.updates.find(({ $case }) => $case === 'assignment');
+    expect(update).toMatchObject({ assignment: { epoch: 2, generation: 4 } });
+    await eventOf(name, 'EpochRestored');
+  });
+
+  test('one that holds no more than the log is told as ever', async () => {
+    const { name, watching } = await restored(10, 9);
+    expect(sentOf(watching)).toEqual(['checkout/staging@10']);
+    expect(await hub.eventsOf(name)).not.toContain('EpochRegressed');
+  });
+
+  test('one with a fresh journal has nothing to go back from', async () => {
+    const { name, client, watching } = await restored(4, 9);
+    watching.call.cancel();
+    const fresh = watch(client);
+    await snapshot(fresh);
+    expect(sentOf(fresh)).toEqual(['checkout/staging@4']);
+    expect(await hub.eventsOf(name)).toContain('EpochRestored');
+  });
+});

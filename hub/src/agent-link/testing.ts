@@ -52,6 +52,7 @@ export async function startLink(overrides: Partial<AgentLinkOptions> = {}) {
     assignmentsOf: (cluster) => assignments.get(cluster) ?? [],
     assignment: (cluster, pipeline, stage) =>
       assignments.get(cluster)?.find((a) => a.pipeline === pipeline && a.stage === stage),
+    newestGeneration: async () => Number.MAX_SAFE_INTEGER,
     clustersTotal: () => 1,
     treeObjects: async function* () {},
     cutBus: async (cluster) => {

@@ -33,6 +33,8 @@ type WatchOptions = {
     cluster: ClusterId,
   ) => readonly Assignment[] | Promise<readonly Assignment[]>;
   readonly epoch: () => number | Promise<number>;
+  /** The agent holds what this log does not know, and no operator has said that the log counts. */
+  readonly isWithheld: (epoch: number) => Promise<boolean>;
   readonly clusterLabels: () => Promise<Readonly<Record<string, string>>>;
   readonly watermarks: readonly Watermark[];
 };
@@ -67,8 +69,10 @@ export function createWatch(call: Call, peer: Peer, options: WatchOptions): Watc
   };
 
   const putAssignments = async (differs: (held: Held | undefined, next: Held) => boolean) => {
-    const assignments = await options.assignmentsOf(peer.clusterId);
     const epoch = await options.epoch();
+    // Saying nothing changes nothing: absence is never an order.
+    if (await options.isWithheld(epoch)) return 0;
+    const assignments = await options.assignmentsOf(peer.clusterId);
     const clusterLabels = await options.clusterLabels();
     for (const assignment of assignments) {
       if (isOver) break;

@@ -300,21 +300,103 @@ describe('stages', () => {
     });
   });
 
-  test('confirm-prune confirms the generation that the target holds now', async () => {
-    const target = (name: string, phase: string, generation: number) => ({
-      cluster: name,
-      report: { phase, generation, pruneHeldObjects: 14 },
-    });
+  const held = (name: string, phase: string, generation: number) => ({
+    cluster: name,
+    report: {
+      phase,
+      generation,
+      pruneHeldObjects: 14,
+      pruneHeldDigest: 'd1',
+      pruneHeld: [{ group: 'apps', kind: 'Deployment', namespace: 'shop', name: 'web' }],
+    },
+  });
+
+  test('confirm-prune shows the objects that the target holds back now, and confirms exactly these', async () => {
     hub.answer('GET /pipelines/checkout/stages/production/targets', {
-      items: [target('eu-1', 'prune-held', 7), target('eu-2', 'settled', 8)],
+      items: [held('eu-1', 'prune-held', 7), held('eu-2', 'settled', 8)],
     });
     hub.answer('POST /pipelines/checkout/stages/production:confirm-prune', change);
     const { code, err } = await run('confirm-prune', 'checkout/production', '--cluster', 'eu-1');
-    expect({ code, err }).toEqual({ code: 0, err: 'eu-1 will delete 14 objects.\n' });
-    expect(JSON.parse(hub.requests[1]?.body ?? '')).toEqual({ cluster: 'eu-1', generation: 7 });
+    const text =
+      'eu-1 holds back the deletion of 14 objects:\n  Deployment.apps shop/web\n  and 13 more\n';
+    expect({ code, err }).toEqual({ code: 0, err: text });
+    expect(JSON.parse(hub.requests[1]?.body ?? '')).toEqual({
+      cluster: 'eu-1',
+      generation: 7,
+      digest: 'd1',
+    });
+    const before = hub.requests.length;
+    const shown = await run('confirm-prune', 'checkout/production', '--cluster', 'eu-1', '--show');
+    expect(shown).toMatchObject({ code: 0, out: text });
+    expect(hub.requests.slice(before).map(({ method }) => method)).toEqual(['GET']);
     expect(await run('confirm-prune', 'checkout/production', '--cluster', 'eu-2')).toMatchObject({
       code: 3,
     });
+  });
+
+  test('F10: confirm-withdrawal names the targets that would leave, and sends their names back', async () => {
+    const heldWithdrawal = { clusters: ['eu-1', 'eu-2'], targetsTotal: 3, cause: 'unmatched' };
+    hub.answer('GET /pipelines/checkout/stages/production', { ...stage, heldWithdrawal });
+    hub.answer('POST /pipelines/checkout/stages/production:confirm-withdrawal', change);
+    const shown = await run('confirm-withdrawal', 'checkout/production', '--show');
+    expect(shown.out).toBe('2 of 3 targets leave: eu-1, eu-2\n');
+    expect(await run('confirm-withdrawal', 'checkout/production')).toMatchObject({ code: 0 });
+    expect(JSON.parse(hub.requests.at(-1)?.body ?? '')).toEqual({
+      clusters: ['eu-1', 'eu-2'],
+      reason: '',
+    });
+  });
+
+  const orphan = (name: string, objectsTotal: number, clusterStatus = 'connected') => ({
+    pipeline: 'checkout',
+    stage: 'production',
+    cluster: name,
+    clusterStatus,
+    disposition: 'orphan',
+    cause: 'pipeline-removed',
+    generation: 9,
+    assignedAt: '2026-01-01T00:00:00.000Z',
+    report: { generation: 9, phase: 'orphaned', message: '', objectsTotal, current: true },
+  });
+
+  test.each([
+    ['delete-objects', '/pipelines/checkout:delete-objects', 'checkout'],
+    ['cluster delete-objects', '/clusters/checkout:delete-objects', 'checkout'],
+  ])(
+    'F02: %s shows what would go, and orders it only with the name again',
+    async (verb, path, name) => {
+      hub.answer('GET /orphans', {
+        items: [orphan('eu-1', 4), orphan('eu-2', 5), orphan('eu-3', 9, 'removed')],
+      });
+      hub.answer(`POST ${path}`, change);
+      const shown = await run(...verb.split(' '), name);
+      expect(shown.code).toBe(2);
+      expect(shown.err).toContain(
+        '9 objects would be deleted. Nothing was: add --confirm checkout',
+      );
+      const wrong = await run(...verb.split(' '), name, '--confirm', 'chekout');
+      expect(wrong.code).toBe(2);
+      expect(hub.requests.every(({ method }) => method === 'GET')).toBe(true);
+      const ordered = await run(...verb.split(' '), name, '--confirm', name, '--reason', 'old');
+      expect(ordered).toMatchObject({ code: 0 });
+      expect(JSON.parse(hub.requests.at(-1)?.body ?? '')).toEqual({
+        confirm: name,
+        objects: 9,
+        reason: 'old',
+      });
+    },
+  );
+
+  test('F03: get orphans says that an order has expired', async () => {
+    const expired = { ...orphan('eu-1', 4), cause: 'deletion-expired' };
+    hub.answer('GET /orphans', { items: [expired] });
+    expect((await run('get', 'orphans')).out).toContain('left in place, the order expired');
+  });
+
+  test('F01: accept-restore says what each cluster must be told', async () => {
+    hub.answer('POST /hub:accept-restore', { position: 9, events: ['EpochAdvanced'], epoch: 3 });
+    const { out } = await run('hub', 'accept-restore', '--reason', 'restored the backup of noon');
+    expect(out).toContain('FAIRLEAD_ACCEPTED_EPOCH=3');
   });
 
   test('explain lists each gate with what clears it', async () => {

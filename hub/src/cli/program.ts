@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { CliError } from './cli-error.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addClusterCommands } from './commands/clusters.ts';
+import { addDeletionCommand } from './commands/deletions.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addExplainCommand } from './commands/explain.ts';
 import { addLoginCommand } from './commands/login.ts';
@@ -42,6 +43,7 @@ export function createProgram(context: CliContext): Command {
     addClusterCommands,
     addResourceCommands,
     addStageCommands,
+    addDeletionCommand,
     addExplainCommand,
     addWaitCommand,
     addEventsCommand,

@@ -21,7 +21,7 @@ const stage: StageDocument = {
   promote: 'automatic',
   health: 'unknown',
   healthMessage: '',
-  targets: { total: 0, healthy: 0, progressing: 0, failing: 0, offline: 0 },
+  targets: { total: 0, healthy: 0, progressing: 0, failing: 0, offline: 0, pruneHeld: 0 },
 };
 
 test.each<[string | undefined, string]>([
@@ -70,7 +70,7 @@ test('health, targets and holds are words', () => {
   expect(stageHealth({ ...stage, health: 'unhealthy', healthSince: before(5_000) }, now)).toBe(
     'unhealthy for 5s',
   );
-  const targets = { total: 4, healthy: 2, progressing: 0, failing: 1, offline: 1 };
+  const targets = { total: 4, healthy: 2, progressing: 0, failing: 1, offline: 1, pruneHeld: 0 };
   expect(targetsText({ targets })).toBe('2 of 4 healthy, 1 failing, 1 offline');
   const held = { reason: 'incident', automatic: true, since: before(5_000) };
   expect(heldText({ ...stage, held }, now)).toBe('held automatically 5s ago: incident');

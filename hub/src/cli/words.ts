@@ -39,6 +39,21 @@ export function clusterStatus(cluster: StatusFields, now: number): string {
   return `${status} for ${age(statusSince, now)}`;
 }
 
+/** F01: the hub's log is older than what the agent holds. */
+export function regressionText({
+  units,
+  unitsTotal,
+}: NonNullable<ClusterDocument['epochRegressed']>): string {
+  const [first] = units;
+  const named = first
+    ? ` (${first.pipeline}/${first.stage} has generation ${first.generation}, the hub knows ${first.known})`
+    : '';
+  return (
+    `epoch regressed: its agent holds newer assignments of ${unitsTotal} units than this hub knows${named}. ` +
+    'It is told nothing and goes on as it is. Was the hub restored? Then see `fairlead hub accept-restore`.'
+  );
+}
+
 /** What a stage does now. */
 export function stagePhase(stage: StageDocument, now: number): string {
   if (stage.rollout === undefined) return 'no release yet';
@@ -56,6 +71,7 @@ export function stagePhase(stage: StageDocument, now: number): string {
 export function targetsText({ targets }: Pick<StageDocument, 'targets'>): string {
   if (targets.total === 0) return 'none';
   const parts = [`${targets.healthy} of ${targets.total} healthy`];
+  if (targets.pruneHeld > 0) parts.push(`${targets.pruneHeld} with a held prune`);
   if (targets.failing > 0) parts.push(`${targets.failing} failing`);
   if (targets.offline > 0) parts.push(`${targets.offline} offline`);
   return parts.join(', ');
@@ -65,6 +81,13 @@ export function stageHealth(stage: StageDocument, now: number): string {
   const since = stage.healthSince === undefined ? '' : ` for ${age(stage.healthSince, now)}`;
   return stage.health === 'unknown' ? 'unknown' : `${stage.health}${since}`;
 }
+
+/** Targets that would leave the stage at once. */
+export const withdrawalText = ({ heldWithdrawal: held, pipeline, name }: StageDocument): string =>
+  held === undefined
+    ? ''
+    : `${held.clusters.length} of ${held.targetsTotal} targets would leave at once: ` +
+      `see \`fairlead confirm-withdrawal ${pipeline}/${name} --show\``;
 
 export const heldText = ({ held }: StageDocument, now: number): string =>
   held === undefined

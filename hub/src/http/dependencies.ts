@@ -31,6 +31,8 @@ export type HttpApiOptions = {
   /** Everything outside a pipeline's stream that a decision on it may look at. */
   readonly snapshotOf: (pipeline: PipelineName, at: Instant) => Snapshot;
   /** When an agent was heard last, from what does not reach the log. */
+  /** The hub's epoch has grown, so agents that were told nothing may be told again. */
+  readonly onEpochAdvanced: () => void;
   readonly lastSeenOf: (cluster: ClusterId) => Instant | undefined;
   /** YAML that joins a cluster. */
   readonly renderInstallManifest: (join: {

@@ -58,6 +58,12 @@ export function clusterDocument(row: ClusterView, seenAt?: Instant): ClusterDocu
       ? { certificate: { serial, expiresAt: timeText(certificateExpiresAt) } }
       : {}),
     ...optional('joinTokenExpiresAt', row.joinTokenExpiresAt, timeText),
+    ...optional('epochRegressed', row.ahead, ({ units, unitsTotal, epoch, since }) => ({
+      since: timeText(since),
+      epoch,
+      units: [...units],
+      unitsTotal,
+    })),
   };
 }
 
@@ -128,6 +134,16 @@ export function stageDocument(row: StageView): StageDocument {
     healthMessage: row.healthMessage,
     ...optional('healthSince', row.healthSince, timeText),
     targets: row.targets,
+    ...optional(
+      'heldWithdrawal',
+      row.heldWithdrawal,
+      ({ targets, targetsTotal, cause, since }) => ({
+        clusters: targets.map(({ clusterName }) => clusterName),
+        targetsTotal,
+        cause,
+        since: timeText(since),
+      }),
+    ),
   };
 }
 
@@ -169,6 +185,8 @@ export function targetDocument({ target, cluster, report, objects }: TargetView)
             })),
             objectsTruncated: report.objectsTruncated,
             pruneHeldObjects: report.pruneHeldObjects,
+            pruneHeld: [...report.pruneHeld],
+            pruneHeldDigest: report.pruneHeldDigest,
             current: report.generation === generation && report.commit === commit,
           },
         }),

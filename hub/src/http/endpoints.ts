@@ -2,7 +2,9 @@ import type { HttpApiOptions } from './dependencies.ts';
 import type { Endpoint } from './endpoint.ts';
 import { auditEndpoints } from './routes/audit.ts';
 import { clusterEndpoints } from './routes/clusters.ts';
+import { deletionEndpoints } from './routes/deletions.ts';
 import { explainEndpoints } from './routes/explain.ts';
+import { hubEndpoints } from './routes/hub.ts';
 import { pipelineEndpoints } from './routes/pipelines.ts';
 import { problemEndpoints } from './routes/problem-catalogue.ts';
 import { repositoryEndpoints } from './routes/repositories.ts';
@@ -20,6 +22,8 @@ export const endpoints = (options: HttpApiOptions): Endpoint[] => [
   ...pipelineEndpoints(options),
   ...resourceEndpoints(options),
   ...stageCommandEndpoints(options),
+  ...deletionEndpoints(options),
+  ...hubEndpoints(options),
   ...explainEndpoints(options),
   ...rolloutEndpoints(options),
   ...auditEndpoints(options),

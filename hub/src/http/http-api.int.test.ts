@@ -6,8 +6,10 @@ import {
   clusterAdded,
   clusterConnected,
   clusterEnrolled,
+  clusterId,
   commitId,
   releasesDiscovered,
+  report,
 } from '../read-model/testing/index.ts';
 import { type HttpFixture, startHttpFixture } from './testing/server.ts';
 
@@ -386,4 +388,152 @@ test('R13: what a command answered is shown by a read at its position, each time
     const shown = await api.call('GET', `${v1}/clusters/busy-1?atPosition=${body.position}`);
     expect(shown.body.labels).toEqual(labels);
   }
+});
+
+/** A pipeline whose one target runs three objects, as its agent said last. */
+async function withTarget(pipeline: string): Promise<{ id: ReturnType<typeof clusterId> }> {
+  const cluster = `${pipeline}-1`;
+  await applied(pipeline, 1);
+  const id = clusterId(cluster);
+  await append(
+    api.log,
+    streams.cluster(cluster),
+    clusterAdded(cluster, { environment: 'staging' }),
+    clusterEnrolled(cluster),
+    clusterConnected,
+  );
+  await append(api.log, streams.pipeline(pipeline), {
+    type: 'TargetAssigned',
+    stage: 'staging' as never,
+    cluster: id,
+    clusterName: cluster as never,
+    release: commitId(1),
+    generation: 1,
+    path: `apps/${pipeline}/staging`,
+    definitionRevision: 1,
+    cause: 'late-join',
+    at: 0,
+  });
+  await api.readModel.catchUp();
+  return { id };
+}
+
+const said = (pipeline: string, change: Partial<ReturnType<typeof report>>) =>
+  api.readModel.recordReports(
+    [report(`${pipeline}-1`, pipeline, { commit: commitId(1), objectsTotal: 3, ...change })],
+    1,
+  );
+
+test('a held prune shows its objects and is confirmed by exactly these', async () => {
+  await withTarget('held');
+  const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'old' };
+  said('held', {
+    sequence: 1,
+    generation: 1,
+    phase: 'prune-held',
+    receivedAt: 1,
+    pruneHeldObjects: 12,
+    pruneHeld: [object],
+    pruneHeldDigest: 'd1',
+  });
+  const path = `${v1}/pipelines/held/stages/staging`;
+  const { body } = await api.call('GET', `${path}/targets`);
+  expect(body.items[0].report).toMatchObject({
+    pruneHeldObjects: 12,
+    pruneHeld: [object],
+    pruneHeldDigest: 'd1',
+  });
+  expect((await api.call('GET', path)).body.targets.pruneHeld).toBe(1);
+  const explained = await api.call('GET', `${path}/explain`);
+  const blockers = explained.body.targets.map(({ blocker }: { blocker?: string }) => blocker);
+  expect(blockers.join()).toContain('fairlead confirm-prune');
+  const confirm = (digest: string) =>
+    api.call('POST', `${path}:confirm-prune`, { cluster: 'held-1', generation: 1, digest });
+  expect(await confirm('d0')).toMatchObject({ status: 409, body: { rule: 'prune_has_changed' } });
+  expect(await confirm('d1')).toMatchObject({ body: { events: ['TargetAssigned'] } });
+  await api.readModel.catchUp();
+  expect(api.readModel.assignmentsOf(clusterId('held-1'))).toMatchObject([
+    { generation: 2, confirmedPruneGeneration: 1, confirmedPruneDigest: 'd1' },
+  ]);
+});
+
+test('F02: removing a pipeline lists what it leaves, and a second order with the name and the count deletes it', async () => {
+  const { id } = await withTarget('leaves');
+  await api.call('DELETE', `${v1}/pipelines/leaves`);
+  await api.readModel.catchUp();
+  expect(api.readModel.pipelinesToAdvance()).toContain('leaves');
+  const snapshot = {
+    at: 5,
+    clusters: api.readModel.clusterSnapshots(),
+    reports: [],
+  };
+  await api.commands.pipeline(
+    'leaves',
+    { type: 'advance', snapshot, newRolloutIds: [] },
+    { kind: 'hub', name: 'promotion' },
+  );
+  await api.readModel.catchUp();
+  expect(api.readModel.pipelinesToAdvance()).not.toContain('leaves');
+  said('leaves', { sequence: 1, generation: 2, phase: 'orphaned', receivedAt: 6 });
+  const orphans = await api.call('GET', `${v1}/orphans?pipeline=leaves`);
+  expect(orphans.body.items).toMatchObject([
+    { cluster: 'leaves-1', disposition: 'orphan', report: { objectsTotal: 3 } },
+  ]);
+  const order = (body: object) => api.call('POST', `${v1}/pipelines/leaves:delete-objects`, body);
+  expect(await order({ confirm: 'leavs', objects: 3 })).toMatchObject({ status: 400 });
+  expect(await order({ confirm: 'leaves', objects: 2 })).toMatchObject({
+    status: 409,
+    body: { rule: 'objects_have_changed' },
+  });
+  const byCluster = await api.call('POST', `${v1}/clusters/leaves-1:delete-objects`, {
+    confirm: 'leaves-1',
+    objects: 3,
+    reason: 'old',
+  });
+  expect(byCluster).toMatchObject({ status: 200, body: { events: ['TargetWithdrawn'] } });
+  await api.readModel.catchUp();
+  expect(api.readModel.assignmentsOf(id)).toMatchObject([
+    {
+      disposition: 'delete',
+      generation: 3,
+      apply: { deletionBudget: { objectsMax: 3, percentMax: 0 } },
+    },
+  ]);
+  expect(api.readModel.pipelinesToAdvance()).toContain('leaves');
+  const audit = await api.call('GET', `${v1}/audit?type=TargetWithdrawn&limit=1`);
+  expect(audit.body.items[0]).toMatchObject({
+    actor: { kind: 'person', name: 'release-engineer' },
+    event: { disposition: 'delete', objectsMax: 3, reason: 'old' },
+  });
+});
+
+test('what is still assigned is not deleted, in words that say what comes first', async () => {
+  await withTarget('stays');
+  const order = { confirm: 'stays', objects: 3 };
+  expect(await api.call('POST', `${v1}/pipelines/stays:delete-objects`, order)).toMatchObject({
+    status: 409,
+    body: { rule: 'nothing_to_delete', detail: expect.stringContaining('stays-1 still is') },
+  });
+  const all = { confirm: 'stays-1', objects: 3 };
+  expect(await api.call('POST', `${v1}/clusters/stays-1:delete-objects`, all)).toMatchObject({
+    status: 409,
+    body: { rule: 'nothing_to_delete' },
+  });
+});
+
+test('F01: an agent that holds more than the log shows on its cluster, until the restore is accepted', async () => {
+  await api.commands.hub({ type: 'initialise', hubId: 'h', epoch: 1 }, { kind: 'hub', name: 't' });
+  const name = 'ahead-1';
+  await append(api.log, streams.cluster(name), clusterAdded(name, {}), clusterEnrolled(name));
+  const unit = { pipeline: 'checkout', stage: 'staging', epoch: 1, generation: 9, known: 4 };
+  await api.commands.cluster(
+    name,
+    { type: 'record-held', ahead: [unit], heldTotal: 1, hubEpoch: 1 },
+    { kind: 'hub', name: 'agent-link' },
+  );
+  await api.readModel.catchUp();
+  const { body } = await api.call('GET', `${v1}/clusters/${name}`);
+  expect(body.epochRegressed).toMatchObject({ epoch: 1, units: [unit], unitsTotal: 1 });
+  const accepted = await api.call('POST', `${v1}/hub:accept-restore`, { reason: 'backup of noon' });
+  expect(accepted.body).toMatchObject({ epoch: 2, events: ['EpochAdvanced'] });
 });

@@ -98,6 +98,24 @@ export const clusterSchema = z
     enrolledAt: time.optional(),
     certificate: z.object({ serial: z.string(), expiresAt: time }).optional(),
     joinTokenExpiresAt: time.optional(),
+    /** Its agent holds assignments of a newer log than the hub's: it is told nothing until an operator accepts that. */
+    epochRegressed: z
+      .object({
+        since: time,
+        epoch: count,
+        units: z.array(
+          z.object({
+            pipeline: z.string(),
+            stage: z.string(),
+            epoch: count,
+            generation: count,
+            /** The newest generation of the pipeline that the hub's log knows. */
+            known: count,
+          }),
+        ),
+        unitsTotal: count,
+      })
+      .optional(),
   })
   .openapi('Cluster');
 export type ClusterDocument = z.infer<typeof clusterSchema>;
@@ -247,6 +265,8 @@ export const targetCountsSchema = z.object({
   failing: count,
   /** Their cluster is offline: what they said last may not be so any more. */
   offline: count,
+  /** Their prune waits for a confirmation. */
+  pruneHeld: count,
 });
 
 export const rolloutStateSchema = z.enum(['running', 'succeeded', 'failed', 'aborted']);
@@ -297,10 +317,26 @@ export const stageSchema = z
     healthSince: time.optional(),
     healthMessage: z.string(),
     targets: targetCountsSchema,
+    /** So many targets would leave the stage at once that it waits for a confirmation. */
+    heldWithdrawal: z
+      .object({
+        clusters: z.array(name),
+        targetsTotal: count,
+        cause: z.enum(['unmatched', 'cluster-removed', 'pipeline-removed', 'stage-removed']),
+        since: time,
+      })
+      .optional(),
   })
   .openapi('Stage');
 export type StageDocument = z.infer<typeof stageSchema>;
 export const stagePageSchema = pageOf(stageSchema);
+
+export const objectNameSchema = z.object({
+  group: z.string(),
+  kind: z.string(),
+  namespace: z.string(),
+  name: z.string(),
+});
 
 export const objectStatusSchema = z.object({
   group: z.string(),
@@ -324,7 +360,10 @@ export const reportSchema = z.object({
   /** Not healthy ones, worst first. */
   objects: z.array(objectStatusSchema),
   objectsTruncated: count,
+  /** How many objects a held prune would delete, the first of them, and a name for exactly this set. */
   pruneHeldObjects: count,
+  pruneHeld: z.array(objectNameSchema),
+  pruneHeldDigest: z.string(),
   /** It speaks of exactly what is assigned now; otherwise it is history. */
   current: z.boolean(),
 });
@@ -385,8 +424,50 @@ export const rollbackSchema = z
   .strictObject({ release: releaseReference.optional(), reason: z.string().min(1).max(1_000) })
   .openapi('Rollback');
 export const confirmPruneSchema = z
-  .strictObject({ cluster: resourceName, generation: z.int().positive() })
+  .strictObject({
+    cluster: resourceName,
+    generation: z.int().positive(),
+    digest: z
+      .string()
+      .min(1)
+      .max(64)
+      .openapi({ description: 'The `pruneHeldDigest` of the objects that you have looked at.' }),
+  })
   .openapi('ConfirmPrune');
+const confirmedName = z.string().openapi({ description: 'The name, typed again.' });
+const objectsNamed = count.openapi({
+  description: 'How many objects you were shown. Other numbers are refused.',
+});
+export const deletePipelineObjectsSchema = z
+  .strictObject({
+    confirm: confirmedName,
+    objects: objectsNamed,
+    stage: resourceName.optional(),
+    cluster: resourceName.optional(),
+    reason: z.string().max(1_000).default(''),
+  })
+  .openapi('DeletePipelineObjects');
+export const deleteClusterObjectsSchema = z
+  .strictObject({
+    confirm: confirmedName,
+    objects: objectsNamed,
+    reason: z.string().max(1_000).default(''),
+  })
+  .openapi('DeleteClusterObjects');
+export const confirmWithdrawalSchema = z
+  .strictObject({
+    clusters: z
+      .array(resourceName)
+      .min(1)
+      .max(2_000)
+      .openapi({ description: 'The names of `heldWithdrawal` that you have looked at.' }),
+    reason: z.string().max(1_000).default(''),
+  })
+  .openapi('ConfirmWithdrawal');
+export const acceptedRestoreSchema = changeSchema
+  .extend({ epoch: count })
+  .openapi('AcceptedRestore');
+export type AcceptedRestoreDocument = z.infer<typeof acceptedRestoreSchema>;
 export const optionalReasonSchema = z
   .strictObject({ reason: z.string().max(1_000).default('') })
   .openapi('OptionalReason');
@@ -424,6 +505,8 @@ export const explanationSchema = z
         blocker: z.string().optional(),
       }),
     ),
+    /** Targets that would leave the stage and wait for a confirmation. */
+    heldWithdrawal: z.object({ clusters: z.array(name), targetsTotal: count }).optional(),
     /** When time alone may change the answer. */
     nextChangeAt: time.optional(),
   })
@@ -438,6 +521,8 @@ export const clusterSummarySchema = z.object({
   /** How long nobody heard of it; only where it is offline. */
   offlineForMs: count.optional(),
   agentVersion: z.string().optional(),
+  /** Its agent holds newer assignments than the hub's log: see the cluster. */
+  epochRegressed: z.boolean().optional(),
   targets: targetCountsSchema,
 });
 

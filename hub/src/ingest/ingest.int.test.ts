@@ -100,6 +100,8 @@ const reportMessage = (sequence: number, changes: Partial<Report> = {}) =>
     objectsTruncated: 0,
     observedAtMs: 0,
     pruneHeldObjects: 0,
+    pruneHeld: [],
+    pruneHeldDigest: '',
     ...changes,
   }).finish();
 

@@ -35,6 +35,8 @@ const report = Report.encode({
   objectsTruncated: 0,
   observedAtMs: 9,
   pruneHeldObjects: 0,
+  pruneHeld: [],
+  pruneHeldDigest: '',
 }).finish();
 
 const audit = (sequences: readonly number[], detailsJson = '') =>

@@ -14,6 +14,8 @@ import {
   agentTextCharactersMax,
   auditDetailsBytesMax,
   busPayloadBytesMax,
+  digestCharactersMax,
+  reportHeldObjectsMax,
   reportObjectsMax,
 } from '../limits.ts';
 
@@ -25,7 +27,6 @@ export class PayloadInvalidError extends Error {
 export type ReceivedReport = TargetReport & {
   readonly pipeline: PipelineName;
   readonly epoch: number;
-  readonly objectsTotal: number;
   readonly objectsHealthy: number;
   readonly objects: readonly {
     readonly object: { group: string; kind: string; namespace: string; name: string };
@@ -33,7 +34,7 @@ export type ReceivedReport = TargetReport & {
     readonly message: string;
   }[];
   readonly objectsTruncated: number;
-  readonly pruneHeldObjects: number;
+  readonly pruneHeld: readonly { group: string; kind: string; namespace: string; name: string }[];
   /** Agent's clock, shown and never compared. */
   readonly observedAt: Instant;
 };
@@ -113,6 +114,10 @@ export function decodeReport(
     objectsTruncated:
       report.objectsTruncated + Math.max(0, report.objects.length - reportObjectsMax),
     pruneHeldObjects: report.pruneHeldObjects,
+    pruneHeld: report.pruneHeld
+      .slice(0, reportHeldObjectsMax)
+      .flatMap((object) => objectOf(object) ?? []),
+    pruneHeldDigest: textOf(report.pruneHeldDigest).slice(0, digestCharactersMax),
     observedAt: report.observedAtMs,
   };
 }

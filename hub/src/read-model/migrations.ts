@@ -218,6 +218,10 @@ const migrations: readonly string[] = [
   `CREATE INDEX tokens_hash ON tokens (hash)`,
   `INSERT INTO log_checkpoint (id, position, hash, projection_version) VALUES (1, 0, '', 0)`,
   `INSERT INTO report_checkpoint (id, stream_sequence) VALUES (1, 0)`,
+  `ALTER TABLE reports ADD COLUMN prune_held TEXT NOT NULL DEFAULT '[]'`,
+  `ALTER TABLE reports ADD COLUMN prune_held_digest TEXT NOT NULL DEFAULT ''`,
+  `ALTER TABLE stages ADD COLUMN held_withdrawal TEXT`,
+  `ALTER TABLE clusters ADD COLUMN ahead TEXT`,
 ];
 
 /** The file is of a newer program; it can be deleted, because everything in it can be read again. */

@@ -5,18 +5,14 @@ import type { Orm } from './orm.ts';
 import { preparedInsert } from './prepared.ts';
 import {
   agentEpochTable,
+  type ObjectName,
   reportCheckpointTable,
   reportObjectTable,
   reportTable,
 } from './schema.ts';
 
 export type ObjectReport = {
-  readonly object: {
-    readonly group: string;
-    readonly kind: string;
-    readonly namespace: string;
-    readonly name: string;
-  };
+  readonly object: ObjectName;
   readonly health: TargetReport['health'];
   readonly message: string;
 };
@@ -24,12 +20,12 @@ export type ObjectReport = {
 /** A report as it was received, with what is shown but decides nothing. */
 export type ReceivedReport = TargetReport & {
   readonly pipeline: PipelineName;
-  readonly objectsTotal: number;
   readonly objectsHealthy: number;
   /** The ones that are not healthy, worst first. */
   readonly objects: readonly ObjectReport[];
   readonly objectsTruncated: number;
-  readonly pruneHeldObjects: number;
+  /** The first objects that a held prune would delete. */
+  readonly pruneHeld: readonly ObjectName[];
 };
 
 export type RecordReports = (
@@ -120,9 +116,9 @@ function prepareStatements(orm: Orm) {
 function reportRow(report: ReceivedReport, epochOrdinal: number): typeof reportTable.$inferInsert {
   const { pipeline, stage, agentEpoch, sequence, generation, commit, phase, health } = report;
   const { message, terminal, receivedAt, objectsTotal, objectsHealthy } = report;
-  const { objectsTruncated, pruneHeldObjects, cluster: clusterId } = report;
+  const { objectsTruncated, pruneHeldObjects, pruneHeld, pruneHeldDigest } = report;
   return {
-    clusterId,
+    clusterId: report.cluster,
     pipeline,
     stage,
     agentEpoch,
@@ -139,6 +135,8 @@ function reportRow(report: ReceivedReport, epochOrdinal: number): typeof reportT
     objectsHealthy,
     objectsTruncated,
     pruneHeldObjects,
+    pruneHeld,
+    pruneHeldDigest,
   };
 }
 

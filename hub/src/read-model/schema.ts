@@ -1,7 +1,8 @@
 import type { ClusterId } from '@fairlead/shared/ids';
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import type { AheadUnit } from '../domain/fleet/index.ts';
 import type { PipelineDefinition, RepositoryDefinition } from '../domain/pipeline/definition.ts';
-import type { GateResult } from '../domain/promotion/events.ts';
+import type { GateResult, RolloutTarget, WithdrawalCause } from '../domain/promotion/events.ts';
 import type { Assignment } from '../domain/rollout/index.ts';
 
 // The shape that the migrations make. Times are hub milliseconds. Tables of the log come first: a fold of the log fills
@@ -9,6 +10,25 @@ import type { Assignment } from '../domain/rollout/index.ts';
 
 const flag = (name: string) => integer(name, { mode: 'boolean' });
 const json = <Value>(name: string) => text(name, { mode: 'json' }).$type<Value>();
+
+export type ObjectName = {
+  readonly group: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+};
+export type StageWithdrawal = {
+  readonly targets: readonly RolloutTarget[];
+  readonly targetsTotal: number;
+  readonly cause: WithdrawalCause;
+  readonly since: number;
+};
+export type AheadUnits = {
+  readonly units: readonly AheadUnit[];
+  readonly unitsTotal: number;
+  readonly epoch: number;
+  readonly since: number;
+};
 
 export const clusterStatuses = [
   'pending',
@@ -42,6 +62,8 @@ export const clusterTable = sqliteTable(
     certificateExpiresAt: integer('certificate_expires_at'),
     joinTokenExpiresAt: integer('join_token_expires_at'),
     removedAt: integer('removed_at'),
+    /** What its agent holds of a newer log than this one; null where the log knows all of it. */
+    ahead: json<AheadUnits>('ahead'),
   },
   (table) => [index('clusters_name').on(table.name, table.removedAt)],
 );
@@ -135,6 +157,7 @@ export const stageTable = sqliteTable(
     health: text('health', { enum: ['healthy', 'unhealthy', 'unknown'] }).notNull(),
     healthMessage: text('health_message').notNull(),
     healthSince: integer('health_since'),
+    heldWithdrawal: json<StageWithdrawal>('held_withdrawal'),
   },
   (table) => [primaryKey({ columns: [table.pipeline, table.name] })],
 );
@@ -279,6 +302,9 @@ export const reportTable = sqliteTable(
     objectsHealthy: integer('objects_healthy').notNull(),
     objectsTruncated: integer('objects_truncated').notNull(),
     pruneHeldObjects: integer('prune_held_objects').notNull(),
+    /** The first of them. */
+    pruneHeld: json<readonly ObjectName[]>('prune_held').notNull(),
+    pruneHeldDigest: text('prune_held_digest').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.clusterId, table.pipeline, table.stage] }),

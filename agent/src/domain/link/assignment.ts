@@ -89,6 +89,8 @@ export type ApplyOptions = {
   readonly deletionBudget: DeletionBudget;
   /** The generation whose held prune a person confirmed; 0 means none. */
   readonly confirmedPruneGeneration: number;
+  /** The held set that was confirmed, as the report named it; another set is held again. */
+  readonly confirmedPruneDigest: string;
   /** In `namespace`; impersonated for the unit's objects. Empty means the agent's own rights. */
   readonly serviceAccount: string;
   readonly conflicts: ConflictPolicy;

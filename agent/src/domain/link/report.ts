@@ -41,6 +41,10 @@ export type UnitReport = {
   readonly objectsTruncated: number;
   /** How many objects a held prune would delete; 0 when none is held. */
   readonly pruneHeldObjects: number;
+  /** The first of them, in the order in which they would go. */
+  readonly pruneHeld: readonly ObjectKey[];
+  /** Names exactly the held set: a confirmation carries it back. */
+  readonly pruneHeldDigest: string;
 };
 
 export type AuditKind =
@@ -50,6 +54,8 @@ export type AuditKind =
   | 'ApplyFailed'
   | 'ObjectsApplied'
   | 'ObjectPruned'
+  | 'ObjectKept'
+  | 'ObjectLeaving'
   | 'PruneHeld'
   | 'DriftDetected'
   | 'DriftRepaired'

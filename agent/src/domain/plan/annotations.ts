@@ -12,14 +12,25 @@ export function isPruneDisabled(metadata: Metadata): boolean {
   const argo = listed(annotations['argocd.argoproj.io/sync-options']);
   return (
     annotations['fairlead.dev/prune'] === 'disabled' ||
-    argo.includes('Prune=false') ||
-    argo.includes('Delete=false') ||
+    argo.some((option) => /^(Prune|Delete)=(false|confirm)$/.test(option)) ||
     (
       annotations['kustomize.toolkit.fluxcd.io/prune'] ??
       labels['kustomize.toolkit.fluxcd.io/prune']
     )?.toLowerCase() === 'disabled' ||
     annotations['helm.sh/resource-policy'] === 'keep'
   );
+}
+
+// What they hold cannot be made again by applying the manifest once more.
+const holdsData: ReadonlySet<string> = new Set(['PersistentVolumeClaim', 'PersistentVolume']);
+
+/** Why the object stays when its unit no longer renders it or is deleted; empty when it may go. */
+export function reasonToStay({ apiVersion, kind, metadata }: KubernetesObject): string {
+  if (isPruneDisabled(metadata)) return 'an annotation disables its pruning';
+  const isAllowed = metadata.annotations?.['fairlead.dev/prune'] === 'enabled';
+  return apiVersion === 'v1' && holdsData.has(kind) && !isAllowed
+    ? 'it holds data; the annotation fairlead.dev/prune: enabled lets it go'
+    : '';
 }
 
 /** A person wants the object left alone for now: it is not applied again and its drift is not repaired. */

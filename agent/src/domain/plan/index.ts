@@ -1,6 +1,6 @@
 // What a unit does to its cluster, decided before anything is done: ownership stamps, order, and what goes at the end.
 // Pure; imports `manifest`, `result` and `link` types only.
-export { isPruneDisabled, isReconcileDisabled } from './annotations.ts';
+export { isPruneDisabled, isReconcileDisabled, reasonToStay } from './annotations.ts';
 export { comparePositions, type Position, phaseOf, positionOf } from './order.ts';
 export {
   type Owner,
@@ -11,16 +11,16 @@ export {
   unitOfOwner,
 } from './ownership.ts';
 export { planText } from './plan-text.ts';
+export { type ApplyStep, type Plan, type PlanInput, plan } from './planner.ts';
 export {
-  type ApplyStep,
+  containersOf,
+  containsOf,
   type Kept,
   type LiveObject,
-  type Plan,
-  type PlanInput,
+  type PruneDecision,
   type PrunePlan,
   type PrunePolicy,
-  plan,
   planPrune,
   planRemoval,
   type Removal,
-} from './planner.ts';
+} from './prune-plan.ts';

@@ -1,23 +1,27 @@
-import { type KubernetesObject, objectKey } from '@fairlead/shared/manifest';
+import { type KubernetesObject, objectKey, objectKeyText } from '@fairlead/shared/manifest';
 import { expectOk } from '@fairlead/shared/result';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { UnitId } from '../link/index.ts';
 import {
+  containersOf,
+  containsOf,
   isPruneDisabled,
   type LiveObject,
   ownerText,
   type PrunePolicy,
   plan,
+  planPrune,
+  planRemoval,
   planText,
   positionOf,
+  reasonToStay,
 } from './index.ts';
 
 const owner = { unit: 'checkout/staging' as UnitId, applySetId: 'applyset-a-v1' };
 const policy: PrunePolicy = {
   prune: true,
   deletionBudget: { objectsMax: 10, percentMax: 30 },
-  confirmed: false,
 };
 
 const object = (
@@ -33,8 +37,10 @@ const live = (source: KubernetesObject, change: Partial<LiveObject> = {}): LiveO
   uid: `uid-${source.metadata.name}`,
   partOf: owner.applySetId,
   owner: ownerText(owner.unit, objectKey(source)),
-  pruneDisabled: isPruneDisabled(source.metadata),
+  keepReason: reasonToStay(source),
   position: positionOf(source),
+  ownerUids: source.metadata.ownerReferences?.map(({ uid }) => uid) ?? [],
+  contains: containsOf(source),
   ...change,
 });
 
@@ -123,7 +129,7 @@ prune
       'its owner annotation names another unit or object, so it is a copy',
       { owner: ownerText('checkout/production' as UnitId, objectKey(config('old'))) },
     ],
-    ['an annotation disables its pruning', { pruneDisabled: true }],
+    ['an annotation disables its pruning', { keepReason: 'an annotation disables its pruning' }],
   ])('an object is kept when %s', (reason, change) => {
     expect(text([config('a')], [live(config('old'), change)])).toContain(
       `keep /ConfigMap/shop/old: ${reason}`,
@@ -133,6 +139,8 @@ prune
   test.each<Record<string, string>>([
     { 'fairlead.dev/prune': 'disabled' },
     { 'argocd.argoproj.io/sync-options': 'Validate=false,Prune=false' },
+    { 'argocd.argoproj.io/sync-options': 'Prune=confirm' },
+    { 'argocd.argoproj.io/sync-options': 'Delete=false' },
     { 'kustomize.toolkit.fluxcd.io/prune': 'Disabled' },
     { 'helm.sh/resource-policy': 'keep' },
   ])('%j keeps an object', (annotations) => {
@@ -160,11 +168,112 @@ prune
     );
     expect(expectOk(result, 'plan').prune.held !== '').toBe(held);
   });
+});
 
-  test('a confirmed prune is not held', () => {
-    const existing = many(40, 'gone').map((source) => live(source));
-    const confirmed = expectOk(planned([config('a')], existing, { confirmed: true }), 'plan');
-    expect(confirmed.prune).toMatchObject({ held: '', objectsTotal: 40 });
+describe('order of a prune', () => {
+  const clusterScoped = (source: KubernetesObject): KubernetesObject => ({
+    ...source,
+    metadata: { ...source.metadata, namespace: undefined },
+  });
+  const definition = {
+    ...clusterScoped(
+      object('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'widgets.example.com'),
+    ),
+    spec: { group: 'example.com', names: { kind: 'Widget', plural: 'widgets' } },
+  };
+  const namespace = clusterScoped(object('v1', 'Namespace', 'shop'));
+  const widget = (name: string, change: Partial<KubernetesObject['metadata']> = {}) => {
+    const source = object('example.com/v1', 'Widget', name);
+    return { ...source, metadata: { ...source.metadata, ...change } };
+  };
+  const goes = (...sources: KubernetesObject[]) =>
+    text(
+      [clusterScoped(object('v1', 'Node', 'stays'))],
+      sources.map((source) => live(source)),
+    )
+      .split('\n')
+      .filter((line) => /^ {2}remove|^keep|^prune/.test(line))
+      .join('\n');
+
+  test('a definition goes after its objects and a namespace after what is in it, whatever their waves say', () => {
+    const early = { 'fairlead.dev/wave': '-5' };
+    expect(goes(widget('one', { annotations: early }), definition, namespace)).toBe(
+      `prune
+  remove example.com/Widget/shop/one
+prune
+  remove apiextensions.k8s.io/CustomResourceDefinition//widgets.example.com
+  remove /Namespace//shop`,
+    );
+    const late = {
+      ...definition,
+      metadata: { ...definition.metadata, annotations: { 'fairlead.dev/wave': '9' } },
+    };
+    expect(goes(late, widget('one'))).toBe(
+      `prune
+  remove example.com/Widget/shop/one
+prune
+  remove apiextensions.k8s.io/CustomResourceDefinition//widgets.example.com`,
+    );
+  });
+
+  test('an object goes before the one that owns it, whatever the order of their kinds', () => {
+    const owned = config('owned');
+    owned.metadata.ownerReferences = [
+      { uid: 'uid-web', kind: 'Deployment', name: 'web', apiVersion: 'apps/v1' },
+    ];
+    expect(goes(object('apps/v1', 'Deployment', 'web'), owned)).toBe(
+      `prune
+  remove /ConfigMap/shop/owned
+prune
+  remove apps/Deployment/shop/web`,
+    );
+  });
+
+  test('objects that own each other in a circle all go', () => {
+    const ring = ['a', 'b', 'c'].map((name, index, all) => {
+      const source = config(name);
+      const next = all[(index + 1) % all.length] ?? '';
+      source.metadata.ownerReferences = [
+        { uid: `uid-${next}`, kind: 'ConfigMap', name: next, apiVersion: 'v1' },
+      ];
+      return source;
+    });
+    expect(goes(...ring).match(/remove/g)).toHaveLength(3);
+  });
+
+  test('a namespace, a definition or an owner stays with what of the unit stays in it', () => {
+    const kept = widget('kept', {
+      annotations: { 'fairlead.dev/prune': 'disabled' },
+      ownerReferences: [{ uid: 'uid-owner', kind: 'ConfigMap', name: 'owner', apiVersion: 'v1' }],
+    });
+    expect(goes(definition, namespace, config('owner'), kept).split('\n').sort().join('\n')).toBe(
+      `keep /ConfigMap/shop/owner: it owns example.com/Widget/shop/kept, which stays
+keep /Namespace//shop: it holds example.com/Widget/shop/kept, which stays
+keep apiextensions.k8s.io/CustomResourceDefinition//widgets.example.com: it holds example.com/Widget/shop/kept, which stays
+keep example.com/Widget/shop/kept: an annotation disables its pruning`,
+    );
+  });
+
+  test.each(['PersistentVolumeClaim', 'PersistentVolume'])(
+    'a %s holds data and goes only with an explicit allowance',
+    (kind) => {
+      expect(goes(object('v1', kind, 'data'))).toContain('keep');
+      expect(goes(object('v1', kind, 'data', { 'fairlead.dev/prune': 'enabled' }))).toContain(
+        'remove',
+      );
+    },
+  );
+
+  test('an explicit order keeps what is protected as well, and is held above the count that it names', () => {
+    const sources = [config('a'), config('b'), object('v1', 'PersistentVolumeClaim', 'data')];
+    const removal = (objectsMax: number) =>
+      planRemoval({
+        owner,
+        live: sources.map((source) => live(source)),
+        policy: { prune: false, deletionBudget: { objectsMax, percentMax: 0 } },
+      });
+    expect(removal(2)).toMatchObject({ prune: { held: '', objectsTotal: 2 }, kept: [{}] });
+    expect(removal(1).prune.held).toContain('2 of 2 objects');
   });
 });
 
@@ -185,7 +294,7 @@ describe('properties', () => {
       live(at, {
         ...(foreign ? { partOf: 'applyset-other-v1' } : {}),
         ...(copied ? { owner: 'checkout/staging:/ConfigMap/shop/another' } : {}),
-        pruneDisabled,
+        ...(pruneDisabled ? { keepReason: 'an annotation disables its pruning' } : {}),
       }),
     );
 
@@ -209,7 +318,7 @@ describe('properties', () => {
                   at.uid === removal.uid &&
                   at.partOf === owner.applySetId &&
                   at.owner === ownerText(owner.unit, removal.key) &&
-                  !at.pruneDisabled,
+                  at.keepReason === '',
               ),
             ).toBe(true);
           }
@@ -217,6 +326,116 @@ describe('properties', () => {
       ),
     );
   });
+
+  const anyLive = fc
+    .record({
+      kind: fc.constantFrom('ConfigMap', 'Namespace', 'Widget', 'Definition', 'Claim'),
+      name: fc.constantFrom('a', 'b', 'c'),
+      wave: fc.option(fc.integer({ min: -2, max: 2 })),
+      uid: fc.integer({ min: 0, max: 9 }),
+      owners: fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 2 }),
+      foreign: fc.boolean(),
+      disabled: fc.boolean(),
+    })
+    .map(({ kind, name: at, wave, uid, owners, foreign, disabled }) => {
+      const annotations = {
+        ...(wave === null ? {} : { 'fairlead.dev/wave': String(wave) }),
+        ...(disabled ? { 'fairlead.dev/prune': 'disabled' } : {}),
+      };
+      const sources: Record<string, KubernetesObject> = {
+        ConfigMap: object('v1', 'ConfigMap', at, annotations),
+        Claim: object('v1', 'PersistentVolumeClaim', at, annotations),
+        Widget: object('example.com/v1', 'Widget', at, annotations),
+        Namespace: {
+          apiVersion: 'v1',
+          kind: 'Namespace',
+          metadata: { name: at === 'a' ? 'shop' : at, annotations },
+        },
+        Definition: {
+          apiVersion: 'apiextensions.k8s.io/v1',
+          kind: 'CustomResourceDefinition',
+          metadata: { name: `${at}.example.com`, annotations },
+          spec: { group: 'example.com', names: { kind: at === 'a' ? 'Widget' : at } },
+        },
+      };
+      const change = { uid: `uid-${uid}`, ownerUids: owners.map((owned) => `uid-${owned}`) };
+      return live(sources[kind] as KubernetesObject, {
+        ...change,
+        ...(foreign ? { partOf: 'applyset-other-v1' } : {}),
+      });
+    });
+  const living = fc.uniqueArray(anyLive, {
+    selector: ({ key }) => JSON.stringify(key),
+    comparator: (left, right) => left === right,
+    maxLength: 12,
+  });
+  const unique = (objects: LiveObject[]) => [
+    ...new Map(objects.map((at) => [at.uid, at])).values(),
+  ];
+  const tiny = { objectsMax: 2, percentMax: 20 };
+  const holds = (holder: LiveObject, at: LiveObject) =>
+    holder.uid !== at.uid &&
+    (at.ownerUids.includes(holder.uid) ||
+      (holder.contains !== '' && containersOf(at.key).includes(holder.contains)));
+
+  test.each(['prune', 'removal'])(
+    'promise 6, %s: what goes is owned, unwanted, unprotected, holds nothing that stays, and goes once and dependents first',
+    (what) => {
+      fc.assert(
+        fc.property(living, fc.subarray(['a', 'b', 'c']), (generated, wantedNames) => {
+          const objects = unique(generated);
+          const keyText = ({ key }: Pick<LiveObject, 'key'>) => objectKeyText(key);
+          const wanted = new Set(
+            what === 'removal'
+              ? []
+              : objects.filter(({ key }) => wantedNames.includes(key.name)).map(keyText),
+          );
+          const input = { owner, live: objects, policy: { prune: true, deletionBudget: tiny } };
+          const { prune, kept } =
+            what === 'removal' ? planRemoval(input) : planPrune({ ...input, wanted });
+          const order = prune.steps.flat();
+          const going = new Map(order.map((at, index) => [at.uid, index]));
+          expect(going.size).toBe(order.length);
+          expect(prune.objectsTotal).toBe(order.length);
+          const stays = objects.filter(({ uid }) => !going.has(uid));
+          for (const at of objects.filter(({ uid }) => going.has(uid))) {
+            expect(wanted.has(keyText(at))).toBe(false);
+            expect(at).toMatchObject({ partOf: owner.applySetId, keepReason: '' });
+            expect(stays.filter((staying) => holds(at, staying))).toEqual([]);
+          }
+          const reasons = new Set(kept.map(keyText));
+          for (const at of stays)
+            expect(wanted.has(keyText(at)) || reasons.has(keyText(at))).toBe(true);
+          const owned = wanted.size + order.length;
+          const over = order.length > 2 && (100 * order.length) / owned > 20;
+          expect(prune.held !== '').toBe(over);
+          const stepOf = new Map(
+            prune.steps.flatMap((step, index) => step.map(({ uid }) => [uid, index] as const)),
+          );
+          const circular = (from: LiveObject, to: LiveObject): boolean => {
+            const seen = new Set<string>();
+            const queue = [to];
+            for (let at = queue.pop(); at; at = queue.pop()) {
+              if (at.uid === from.uid) return true;
+              if (seen.has(at.uid)) continue;
+              seen.add(at.uid);
+              const current = at;
+              queue.push(...objects.filter((next) => going.has(next.uid) && holds(next, current)));
+            }
+            return false;
+          };
+          for (const dependent of objects) {
+            for (const holder of objects) {
+              if (!going.has(dependent.uid) || !going.has(holder.uid)) continue;
+              if (!holds(holder, dependent) || circular(dependent, holder)) continue;
+              expect(stepOf.get(dependent.uid)).toBeLessThan(stepOf.get(holder.uid) ?? -1);
+            }
+          }
+        }),
+        { numRuns: 500 },
+      );
+    },
+  );
 
   test('the order of the rendered objects does not change the plan', () => {
     fc.assert(

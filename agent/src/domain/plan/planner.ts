@@ -1,22 +1,15 @@
-import { type KubernetesObject, type ObjectKey, objectKeyText } from '@fairlead/shared/manifest';
+import type { KubernetesObject } from '@fairlead/shared/manifest';
 import { err, ok, type Result } from '@fairlead/shared/result';
-import type { DeletionBudget } from '../link/index.ts';
 import { declaredWave } from './annotations.ts';
 import { comparePositions, keyTextOf, type PhaseName, type Position, positionOf } from './order.ts';
-import { type Owner, ownerText, stamp } from './ownership.ts';
-
-/** A live object that carries an ApplySet label, as the watches know it. */
-export type LiveObject = {
-  readonly key: ObjectKey;
-  readonly apiVersion: string;
-  readonly uid: string;
-  /** The value of the ApplySet label. */
-  readonly partOf: string;
-  /** The owner annotation as it stands; empty without one. */
-  readonly owner: string;
-  readonly pruneDisabled: boolean;
-  readonly position: Position;
-};
+import { type Owner, stamp } from './ownership.ts';
+import {
+  type Kept,
+  type LiveObject,
+  type PrunePlan,
+  type PrunePolicy,
+  planPrune,
+} from './prune-plan.ts';
 
 export type PlanInput = {
   readonly owner: Owner;
@@ -27,13 +20,6 @@ export type PlanInput = {
   readonly policy: PrunePolicy;
 };
 
-export type PrunePolicy = {
-  readonly prune: boolean;
-  readonly deletionBudget: DeletionBudget;
-  /** A person confirmed the prune of this very generation. */
-  readonly confirmed: boolean;
-};
-
 /** Objects that are applied side by side. */
 export type ApplyStep = {
   readonly wave: number;
@@ -42,18 +28,6 @@ export type ApplyStep = {
   readonly after: 'applied' | 'defined' | 'healthy';
   readonly objects: readonly KubernetesObject[];
 };
-
-export type Removal = Pick<LiveObject, 'key' | 'apiVersion' | 'uid'>;
-
-export type PrunePlan = {
-  /** Removed one step after the other, in reverse order of applying. */
-  readonly steps: readonly (readonly Removal[])[];
-  readonly objectsTotal: number;
-  /** Why a person must confirm it first; empty when it may go on. */
-  readonly held: string;
-};
-
-export type Kept = { readonly key: ObjectKey; readonly reason: string };
 
 export type Plan = {
   readonly steps: readonly ApplyStep[];
@@ -77,25 +51,6 @@ export function plan(input: PlanInput): Result<Plan, string[]> {
     steps: applySteps(desired, owner),
     ...planPrune({ owner, wanted, live: input.live, policy: input.policy }),
   });
-}
-
-/** What goes once all is healthy, from what is live by then; `wanted` holds the key texts of the rendered objects. */
-export function planPrune(
-  input: Omit<PlanInput, 'desired'> & { readonly wanted: ReadonlySet<string> },
-): Omit<Plan, 'steps'> {
-  const { wanted, owner, policy } = input;
-  const { removals, kept } = sortOut(input.live, wanted, owner);
-  if (!policy.prune) {
-    const off = removals.map(({ key }) => ({ key, reason: 'pruning is switched off' }));
-    return { prune: prunePlan([], wanted.size, policy), kept: [...kept, ...off] };
-  }
-  return { prune: prunePlan(removals, wanted.size + removals.length, policy), kept };
-}
-
-/** Removes everything that the unit owns, by an explicit order of a person; the budget still holds. */
-export function planRemoval(input: Omit<PlanInput, 'desired'>): Omit<Plan, 'steps'> {
-  const { removals, kept } = sortOut(input.live, new Set(), input.owner);
-  return { prune: prunePlan(removals, removals.length, input.policy), kept };
 }
 
 function duplicates(desired: readonly KubernetesObject[]): string[] {
@@ -131,56 +86,4 @@ function after(previous: Position | undefined, next: Position): ApplyStep['after
   if (!previous) return 'applied';
   if (previous.phase === 'definitions') return 'defined';
   return previous.wave === next.wave ? 'applied' : 'healthy';
-}
-
-/** Only an object whose label and annotation name this very unit and this very object may go. */
-function sortOut(live: readonly LiveObject[], wanted: ReadonlySet<string>, owner: Owner) {
-  const removals: LiveObject[] = [];
-  const kept: Kept[] = [];
-  for (const object of live) {
-    if (wanted.has(objectKeyText(object.key))) continue;
-    const reason = reasonToKeep(object, owner);
-    if (reason === '') removals.push(object);
-    else kept.push({ key: object.key, reason });
-  }
-  return { removals, kept };
-}
-
-function reasonToKeep(object: LiveObject, { unit, applySetId }: Owner): string {
-  if (object.partOf !== applySetId) return 'another ApplySet owns it';
-  if (object.owner !== ownerText(unit, object.key)) {
-    return 'its owner annotation names another unit or object, so it is a copy';
-  }
-  return object.pruneDisabled ? 'an annotation disables its pruning' : '';
-}
-
-function prunePlan(
-  removals: readonly LiveObject[],
-  ownedTotal: number,
-  { deletionBudget, confirmed }: PrunePolicy,
-): PrunePlan {
-  const sorted = removals.toSorted(
-    (left, right) =>
-      comparePositions(right.position, left.position) ||
-      (objectKeyText(left.key) < objectKeyText(right.key) ? 1 : -1),
-  );
-  const steps: { position: Position; removals: Removal[] }[] = [];
-  for (const { key, apiVersion, uid, position } of sorted) {
-    const last = steps.at(-1);
-    const removal = { key, apiVersion, uid };
-    if (last && comparePositions(last.position, position) === 0) last.removals.push(removal);
-    else steps.push({ position, removals: [removal] });
-  }
-  const percent = ownedTotal === 0 ? 0 : (100 * removals.length) / ownedTotal;
-  const { objectsMax, percentMax } = deletionBudget;
-  const over = removals.length > objectsMax && percent > percentMax;
-  return {
-    steps: steps.map((step) => step.removals),
-    objectsTotal: removals.length,
-    held:
-      over && !confirmed
-        ? `${removals.length} of ${ownedTotal} objects would go, which is over the deletion budget of ` +
-          `${objectsMax} objects and ${percentMax} %`
-        : '',
-  };
 }

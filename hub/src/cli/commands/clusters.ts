@@ -7,13 +7,15 @@ import type { CliContext } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { TableContent } from '../output.ts';
 import { openSession, type Session } from '../session.ts';
-import { clusterStatus, labelsText, relativeTime } from '../words.ts';
+import { clusterStatus, labelsText, regressionText, relativeTime } from '../words.ts';
+import { addClusterDeletionCommand } from './deletions.ts';
 
 export function addClusterCommands(program: Command, context: CliContext): void {
   const cluster = program.command('cluster').description('register, show and remove clusters');
   addJoining(cluster, context);
   addReading(cluster, context);
   addChanging(cluster, context);
+  addClusterDeletionCommand(cluster, context);
 }
 
 type JoinOptions = { joinTokenOnly?: boolean };
@@ -104,6 +106,9 @@ function clusterTable(cluster: ClusterDocument, now: number): TableContent {
     columns: ['cluster', cluster.name],
     rows: [
       ['status', clusterStatus(cluster, now)],
+      ...(cluster.epochRegressed === undefined
+        ? []
+        : [['assignments', regressionText(cluster.epochRegressed)]]),
       ['last seen', relativeTime(cluster.lastSeenAt, now)],
       ['project', cluster.project],
       ['labels', labelsText(cluster.labels)],
@@ -165,7 +170,10 @@ function addChanging(cluster: Command, context: CliContext): void {
       const { confirm, reason } = options;
       const path = `/clusters/${segment(name)}`;
       const change = await session.api.remove(path, { confirm, reason });
-      session.print(change, () => `${name} is removed.`);
+      session.print(
+        change,
+        () => `${name} is removed. What runs in it stays, and nobody looks after it any more.`,
+      );
     });
 }
 

@@ -8,6 +8,7 @@ import type {
   ReleaseDocument,
   RepositoryDocument,
   StageDocument,
+  TargetDocument,
 } from '../../http/index.ts';
 import { cliInputBytesMax } from '../../limits.ts';
 import { segment } from '../api-client.ts';
@@ -18,6 +19,7 @@ import { renderTable, type TableContent } from '../output.ts';
 import { openSession, type Session } from '../session.ts';
 import { relativeTime, shortCommit } from '../words.ts';
 import { clustersTable } from './clusters.ts';
+import { orphansTable } from './deletions.ts';
 import { stagesTable } from './status.ts';
 
 export function addResourceCommands(program: Command, context: CliContext): void {
@@ -35,13 +37,15 @@ export function addResourceCommands(program: Command, context: CliContext): void
     .command('get')
     .description('list resources, or show one')
     .addArgument(new Argument('<kind>').choices(kinds))
-    .argument('[name]', 'of the resource; for releases, of the pipeline')
+    .argument('[name]', 'of the resource; for releases and orphans, of the pipeline')
     .action(async (kind: Kind, name: string | undefined, _options: object, command: Command) => {
       await readers[kind](await openSession(context, command), name);
     });
   program
     .command('delete')
-    .description('remove a repository or a pipeline; what runs in the clusters stays as it is')
+    .description(
+      'remove a repository or a pipeline; what runs in the clusters stays (see delete-objects)',
+    )
     .addArgument(new Argument('<kind>').choices(['repository', 'pipeline']))
     .argument('<name>')
     .action(async (kind: string, name: string, _options: object, command: Command) => {
@@ -74,7 +78,7 @@ async function readDocument(path: string): Promise<string> {
 const appliedText = ({ resources }: AppliedDocument): string =>
   resources.map(({ kind, name, outcome }) => `${kind.toLowerCase()}/${name} ${outcome}`).join('\n');
 
-const kinds = ['repositories', 'pipelines', 'releases', 'clusters'] as const;
+const kinds = ['repositories', 'pipelines', 'releases', 'clusters', 'orphans'] as const;
 type Kind = (typeof kinds)[number];
 
 /** One document by its name, or all of a kind. */
@@ -96,6 +100,11 @@ const readers: Record<Kind, (session: Session, name: string | undefined) => Prom
   repositories: reader<RepositoryDocument>('/repositories', repositoriesTable),
   pipelines: reader<PipelineDocument>('/pipelines', pipelinesTable),
   clusters: reader<ClusterDocument>('/clusters', clustersTable),
+  /** The name is that of a pipeline. */
+  orphans: async (session, name) => {
+    const items = session.api.items<TargetDocument>('/orphans', { pipeline: name });
+    await session.printItems(items, (targets) => orphansTable(targets, session.now));
+  },
   releases: async (session, name) => {
     if (name === undefined) {
       throw new CliError(

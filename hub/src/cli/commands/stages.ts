@@ -1,12 +1,7 @@
 import type { Command } from 'commander';
-import type { TargetDocument } from '../../http/index.ts';
+import type { StageDocument, TargetDocument } from '../../http/index.ts';
 import { segment } from '../api-client.ts';
-import {
-  parseCommitArgument,
-  parsePositiveInteger,
-  parseStageReference,
-  type StageReference,
-} from '../arguments.ts';
+import { parseCommitArgument, parseStageReference, type StageReference } from '../arguments.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -68,23 +63,28 @@ type VerbOptions = { reason?: string; force?: boolean };
 
 export function addStageCommands(program: Command, context: CliContext): void {
   for (const verb of verbs) addVerb(program, context, verb);
+  addWithdrawalCommand(program, context);
   program
     .command('confirm-prune')
-    .description('let a target delete the objects that its deletion budget holds back')
+    .description('show the objects that a deletion budget holds back, and let a target delete them')
     .argument('<pipeline/stage>', 'stage', parseStageReference)
     .requiredOption('--cluster <name>', 'whose prune is held')
-    .option('--generation <number>', 'the held one (default: the newest)', parsePositiveInteger)
+    .option('--show', 'only show them')
     .action(async (stage: StageReference, options: PruneOptions, command: Command) => {
       const session = await openSession(context, command);
-      const generation = options.generation ?? (await heldGeneration(session, stage, options));
+      const { cluster, show } = options;
+      const held = await heldPrune(session, stage, cluster);
+      if (show) {
+        session.print(held, () => heldPruneText(cluster, held));
+        return;
+      }
+      context.writeError(`${heldPruneText(cluster, held)}\n`);
       const change = await session.api.send('POST', `${stagePath(stage)}:confirm-prune`, {
-        cluster: options.cluster,
-        generation,
+        cluster,
+        generation: held.generation,
+        digest: held.digest,
       });
-      session.print(
-        change,
-        () => `The prune of ${where(stage)} in ${options.cluster} is confirmed.`,
-      );
+      session.print(change, () => `The prune of ${where(stage)} in ${cluster} is confirmed.`);
     });
 }
 
@@ -115,22 +115,77 @@ function addVerb(program: Command, context: CliContext, verb: StageVerb): void {
   });
 }
 
-type PruneOptions = { cluster: string; generation?: number };
+type PruneOptions = { cluster: string; show?: boolean };
+type HeldPrune = {
+  readonly generation: number;
+  readonly digest: string;
+  readonly objectsTotal: number;
+  readonly objects: readonly string[];
+};
 
 /** A person confirms what the target says now; if it says something else meanwhile, the hub refuses. */
-async function heldGeneration(
-  { api, context }: Session,
+async function heldPrune(
+  { api }: Session,
   stage: StageReference,
-  { cluster }: PruneOptions,
-): Promise<number> {
+  cluster: string,
+): Promise<HeldPrune> {
   for await (const target of api.items<TargetDocument>(`${stagePath(stage)}/targets`)) {
-    if (target.cluster !== cluster || target.report?.phase !== 'prune-held') continue;
-    const { pruneHeldObjects, generation } = target.report;
-    context.writeError(`${cluster} will delete ${pruneHeldObjects} objects.\n`);
-    return generation;
+    const { report } = target;
+    if (target.cluster !== cluster || report?.phase !== 'prune-held') continue;
+    return {
+      generation: report.generation,
+      digest: report.pruneHeldDigest,
+      objectsTotal: report.pruneHeldObjects,
+      objects: report.pruneHeld.map(objectText),
+    };
   }
   throw new CliError(
     exitCodes.notFound,
     `No prune is held for ${where(stage)} in ${cluster}: nothing was confirmed.`,
   );
 }
+
+function heldPruneText(cluster: string, { objectsTotal, objects }: HeldPrune): string {
+  const more = objectsTotal - objects.length;
+  return [
+    `${cluster} holds back the deletion of ${objectsTotal} objects:`,
+    ...objects.map((object) => `  ${object}`),
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ].join('\n');
+}
+
+type ObjectName = { group: string; kind: string; namespace: string; name: string };
+const objectText = ({ group, kind, namespace, name }: ObjectName): string =>
+  `${kind}${group === '' ? '' : `.${group}`} ${namespace === '' ? '' : `${namespace}/`}${name}`;
+
+function addWithdrawalCommand(program: Command, context: CliContext): void {
+  program
+    .command('confirm-withdrawal')
+    .description('show the targets that would leave a stage at once, and let them go')
+    .argument('<pipeline/stage>', 'stage', parseStageReference)
+    .option('--show', 'only show them')
+    .option('--reason <text>', 'why, for the audit log', '')
+    .action(async (stage: StageReference, options: WithdrawalOptions, command: Command) => {
+      const session = await openSession(context, command);
+      const { heldWithdrawal: held } = await session.api.get<StageDocument>(stagePath(stage));
+      if (held === undefined) {
+        throw new CliError(
+          exitCodes.notFound,
+          `No withdrawal from ${where(stage)} waits: nothing was confirmed.`,
+        );
+      }
+      const { clusters, targetsTotal } = held;
+      const text = `${clusters.length} of ${targetsTotal} targets leave: ${clusters.join(', ')}`;
+      if (options.show) {
+        session.print(held, () => text);
+        return;
+      }
+      context.writeError(`${text}\n`);
+      const { reason } = options;
+      const path = `${stagePath(stage)}:confirm-withdrawal`;
+      const change = await session.api.send('POST', path, { clusters, reason });
+      session.print(change, () => 'They leave the stage; what runs in them stays.');
+    });
+}
+
+type WithdrawalOptions = { show?: boolean; reason: string };

@@ -12,6 +12,7 @@ import {
   stageHealth,
   stagePhase,
   targetsText,
+  withdrawalText,
 } from '../words.ts';
 
 export function addStatusCommand(program: Command, context: CliContext): void {
@@ -68,7 +69,7 @@ export function stagesTable(
 }
 
 function noteOf(stage: StageDocument, { now, waiting }: { now: number; waiting: Waiting }): string {
-  const notes = [heldText(stage, now), waiting[keyOf(stage)] ?? ''];
+  const notes = [heldText(stage, now), withdrawalText(stage), waiting[keyOf(stage)] ?? ''];
   if (stage.health === 'unhealthy') notes.push(stage.healthMessage);
   return notes.filter((note) => note !== '').join('; ');
 }
@@ -79,9 +80,15 @@ function statusText(status: StatusDocument, waiting: Waiting, now: number): stri
     .map(([state, count]) => `${count} ${state}`);
   const stages = status.pipelines.items.flatMap((pipeline) => pipeline.stages);
   const troubled = status.clusters.items.filter(({ status: state }) => state !== 'connected');
+  const regressed = status.clusters.items.filter(({ epochRegressed }) => epochRegressed === true);
   const parts = [
     `Clusters: ${totals.join(', ') || 'none'}`,
     ...troubled.map((cluster) => `  ${cluster.name} is ${clusterStatus(cluster, now)}`),
+    ...regressed.map(
+      ({ name }) =>
+        `  ${name}: epoch regressed, its agent holds newer assignments than this hub; ` +
+        `see \`fairlead cluster show ${name}\``,
+    ),
     '',
     renderTable(stagesTable(stages, { now, waiting })),
   ];

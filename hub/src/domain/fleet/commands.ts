@@ -1,6 +1,6 @@
 import type { ClusterId, ClusterName, ProjectName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
-import type { CertificateRecord, EnrolmentRefusal } from './events.ts';
+import type { AheadUnit, CertificateRecord, EnrolmentRefusal } from './events.ts';
 
 export type ClusterCommand =
   | {
@@ -47,7 +47,9 @@ export type ClusterCommand =
   | { type: 'record-offline'; lastSeenAt: Instant }
   | { type: 'quarantine'; instanceIds: readonly string[] }
   | { type: 'revoke'; reason: string }
-  | { type: 'remove'; reason: string };
+  | { type: 'remove'; reason: string }
+  /** What the agent held when it opened its watch, as far as it is newer than the log. */
+  | { type: 'record-held'; ahead: readonly AheadUnit[]; heldTotal: number; hubEpoch: number };
 
 export type ClusterRejection = {
   readonly code:

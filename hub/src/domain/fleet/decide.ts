@@ -47,6 +47,8 @@ export function decideCluster(state: ClusterState, command: ClusterCommand): Dec
       return state.revoked
         ? refuse('cluster_already_revoked', `${state.name} is revoked already.`)
         : ok([{ type: 'ClusterRevoked', reason: command.reason }]);
+    case 'record-held':
+      return recordHeld(state, command);
     case 'remove':
       return ok([{ type: 'ClusterRemoved', reason: command.reason }]);
     default:
@@ -191,6 +193,31 @@ function recordConnected(state: PresentCluster, command: Command<'record-connect
   }
   return ok([
     { type: 'ClusterConnected', instanceId, agentVersion, ...(serial ? { serial } : {}) },
+  ]);
+}
+
+/** Units that one event names. */
+const aheadUnitsMax = 20;
+
+/**
+ * It stays ahead until the hub's epoch is newer: generations that this log gives meanwhile may grow past the agent's and
+ * would then look like new ones.
+ */
+function recordHeld(state: PresentCluster, command: Command<'record-held'>): Decision {
+  const { ahead, heldTotal, hubEpoch } = command;
+  // An agent that holds nothing was installed anew, and has nothing to go back from.
+  const isOver = state.aheadEpoch !== undefined && (hubEpoch > state.aheadEpoch || heldTotal === 0);
+  if (isOver) {
+    return ok([{ type: 'EpochRestored', epoch: hubEpoch }]);
+  }
+  if (ahead.length === 0 || state.aheadEpoch !== undefined) return ok([]);
+  return ok([
+    {
+      type: 'EpochRegressed',
+      epoch: Math.max(...ahead.map(({ epoch }) => epoch)),
+      units: ahead.slice(0, aheadUnitsMax),
+      unitsTotal: ahead.length,
+    },
   ]);
 }
 

@@ -38,7 +38,31 @@ export type ClusterEvent =
   | { type: 'ClusterOffline'; lastSeenAt: Instant }
   | { type: 'ClusterQuarantined'; instanceIds: readonly string[] }
   | { type: 'ClusterRevoked'; reason: string }
-  | { type: 'ClusterRemoved'; reason: string };
+  | { type: 'ClusterRemoved'; reason: string }
+  /**
+   * The agent holds assignments of a newer log than this one: the hub was restored from a backup, or the cluster had
+   * another hub. It is told nothing until an operator has raised the hub's epoch above `epoch`.
+   */
+  | {
+      type: 'EpochRegressed';
+      /** The newest epoch that the agent holds. */
+      epoch: number;
+      /** The first ones. */
+      units: readonly AheadUnit[];
+      unitsTotal: number;
+    }
+  /** The hub's epoch is newer than all that the agent holds. */
+  | { type: 'EpochRestored'; epoch: number };
+
+/** A unit whose generation at the agent is newer than any that the log knows of its pipeline. */
+export type AheadUnit = {
+  readonly pipeline: string;
+  readonly stage: string;
+  readonly epoch: number;
+  readonly generation: number;
+  /** The newest generation of the pipeline in the log; 0 for one that it does not know. */
+  readonly known: number;
+};
 
 export type CertificateRecord = {
   readonly serial: string;

@@ -73,6 +73,12 @@ function evolvePresent(
       const { token: _, ...rest } = state;
       return { ...rest, revoked: true };
     }
+    case 'EpochRegressed':
+      return { ...state, aheadEpoch: event.epoch };
+    case 'EpochRestored': {
+      const { aheadEpoch: _, ...rest } = state;
+      return rest;
+    }
     case 'ClusterRemoved':
       return { status: 'removed', id: state.id };
     default:

@@ -2,7 +2,7 @@
 // decider over one cluster name's stream. Imports `ids`, `result` and `time` only.
 export type { ClusterCommand, ClusterRejection } from './commands.ts';
 export { decideCluster } from './decide.ts';
-export type { CertificateRecord, ClusterEvent, EnrolmentRefusal } from './events.ts';
+export type { AheadUnit, CertificateRecord, ClusterEvent, EnrolmentRefusal } from './events.ts';
 export { evolveCluster } from './evolve.ts';
 export {
   type ClusterState,

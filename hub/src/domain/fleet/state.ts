@@ -24,6 +24,8 @@ export type PresentCluster = {
   readonly connection?: Connection;
   /** Refusals since the last other event, so that a guesser cannot grow the log without end. */
   readonly refusalsInARow: number;
+  /** The newest epoch of what its agent holds beyond this log. */
+  readonly aheadEpoch?: number;
 };
 
 export type Enrolment = {

@@ -1,4 +1,4 @@
-import type { RolloutId, StageName } from '@fairlead/shared/ids';
+import type { RolloutId } from '@fairlead/shared/ids';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { newestCandidate, requestedRelease } from './candidate.ts';
 import type { Snapshot } from './commands.ts';
@@ -6,17 +6,10 @@ import type { PipelineEvent } from './events.ts';
 import { evolvePipeline } from './evolve.ts';
 import { type FleetView, fleetView } from './fleet-view.ts';
 import { evaluateGates } from './gates/index.ts';
-import { values } from './persistent-map.ts';
 import { plannedTargets, rolloutAssignments, startRollout } from './plan-rollout.ts';
-import { type ActivePipeline, type RemovedPipeline, stageState } from './state.ts';
-import {
-  healthChange,
-  reassignments,
-  rolloutEnd,
-  supersessions,
-  targetOutcomes,
-  withdrawals,
-} from './steps.ts';
+import { type ActivePipeline, stageState } from './state.ts';
+import { healthChange, reassignments, rolloutEnd, supersessions, targetOutcomes } from './steps.ts';
+import { deletionProgress, removedStages, withdrawals } from './withdrawal.ts';
 
 /** One append takes this many; what remains is decided by the next advance, which finds it the same way. */
 export const advanceEventsMax = 1_000;
@@ -59,7 +52,10 @@ export function advance(
 }
 
 function nextEvents(state: ActivePipeline, context: Context, countMax: number): PipelineEvent[] {
-  const gone = removedStages(state, state.definition.stages);
+  const gone = [
+    ...removedStages(state, state.definition.stages, context.fleet),
+    ...deletionProgress(state, context.fleet),
+  ];
   if (gone.length > 0) return gone.slice(0, countMax);
   // The last stages first: what is good for production is admitted there before a newer release takes its place.
   const stages = downstreamFirst(state.definition.stages);
@@ -106,35 +102,6 @@ function admission(
     ];
   }
   return [];
-}
-
-/** Stages that the definition does not name any more: their rollouts end and their targets leave. */
-export function removedStages(
-  state: ActivePipeline | RemovedPipeline,
-  remaining: readonly StageDefinition[],
-): PipelineEvent[] {
-  const names = new Set<StageName>(remaining.map(({ name }) => name));
-  const cause = state.status === 'removed' ? 'pipeline-removed' : 'stage-removed';
-  let { generation } = state;
-  return [...state.stages].flatMap(([stage, { rollout, targets }]): PipelineEvent[] => {
-    if (names.has(stage)) return [];
-    const reason = cause === 'stage-removed' ? 'the stage was removed' : 'the pipeline was removed';
-    const aborted: PipelineEvent[] = rollout
-      ? [{ type: 'RolloutAborted', stage, rolloutId: rollout.id, release: rollout.release, reason }]
-      : [];
-    const withdrawn = [...values(targets)].map(
-      ({ cluster, clusterName }): PipelineEvent => ({
-        type: 'TargetWithdrawn',
-        stage,
-        cluster,
-        clusterName,
-        generation: ++generation,
-        disposition: 'orphan',
-        cause,
-      }),
-    );
-    return [...aborted, ...withdrawn];
-  });
 }
 
 /** A stage stands before all that it comes after. */

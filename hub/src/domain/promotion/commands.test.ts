@@ -4,6 +4,7 @@ import {
   createStory,
   minuteMs,
   production,
+  type Story,
   settledStory,
   staging,
   twoStages,
@@ -225,22 +226,24 @@ describe('a held prune', () => {
     story.report(staging, 'stg', { phase: 'prune-held', health: 'progressing' });
     return story;
   };
-  const confirm = (generation: number, at: number) =>
+  const confirm = (story: Story, generation: number, digest = 'digest') =>
     ({
       type: 'confirm-prune',
       stage: staging,
       cluster: 'stg' as never,
       clusterName: 'stg' as never,
       generation,
-      at,
+      digest,
+      snapshot: story.snapshot(),
     }) as const;
 
-  test('a confirmation is a new generation that names the held one, inside the same rollout', () => {
+  test('a confirmation is a new generation that names the held one and its objects, inside the same rollout', () => {
     const story = held();
-    story.execute(confirm(1, story.now));
+    expect(story.execute(confirm(story, 1))).toMatchObject([{ confirmedPruneObjects: 12 }]);
     expect(story.target(staging, 'stg')).toMatchObject({
       generation: 2,
       confirmedPruneGeneration: 1,
+      confirmedPruneDigest: 'digest',
       cause: 'prune-confirmed',
     });
     expect(story.advance()).toEqual([]);
@@ -250,8 +253,15 @@ describe('a held prune', () => {
 
   test('only the generation that the target has can be confirmed', () => {
     const story = held();
-    expect(story.refusalOf(confirm(7, story.now))).toBe('no_prune_to_confirm');
-    story.execute(confirm(1, story.now));
-    expect(story.refusalOf(confirm(1, story.now))).toBe('no_prune_to_confirm');
+    expect(story.refusalOf(confirm(story, 7))).toBe('no_prune_to_confirm');
+    story.execute(confirm(story, 1));
+    expect(story.refusalOf(confirm(story, 1))).toBe('no_prune_to_confirm');
+  });
+
+  test('only what the target holds now can be confirmed', () => {
+    const story = held();
+    expect(story.refusalOf(confirm(story, 1, 'an older set'))).toBe('prune_has_changed');
+    story.report(staging, 'stg');
+    expect(story.refusalOf(confirm(story, 1))).toBe('no_prune_to_confirm');
   });
 });

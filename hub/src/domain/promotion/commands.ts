@@ -37,6 +37,10 @@ export type TargetReport = {
   /** A failure that the same commit cannot outgrow. */
   readonly terminal: boolean;
   readonly receivedAt: Instant;
+  readonly objectsTotal: number;
+  /** Of a held prune: how many objects it would delete, and a name for exactly this set. */
+  readonly pruneHeldObjects: number;
+  readonly pruneHeldDigest: string;
 };
 
 /** Everything outside the pipeline's stream that a decision may look at, taken at one moment. */
@@ -90,6 +94,26 @@ export type PipelineCommand =
       cluster: ClusterId;
       clusterName: ClusterName;
       generation: number;
+      /** The held set that the person was shown. */
+      digest: string;
+      snapshot: Snapshot;
+    }
+  /** The second order after a removal: what was left in place is deleted. Without a stage or cluster: everywhere. */
+  | {
+      type: 'delete-objects';
+      inStage?: StageName;
+      cluster?: ClusterId;
+      /** How many objects the person was told. */
+      objects: number;
+      reason: string;
+      snapshot: Snapshot;
+    }
+  /** `clusters` are the names that the person was shown. */
+  | {
+      type: 'confirm-withdrawal';
+      stage: StageName;
+      clusters: readonly string[];
+      reason: string;
       at: Instant;
     };
 
@@ -110,6 +134,12 @@ export type PipelineRejection = {
     | 'no_release_to_roll_back_to'
     | 'no_rollout_to_abort'
     | 'no_prune_to_confirm'
+    | 'prune_has_changed'
+    | 'nothing_to_delete'
+    | 'too_many_targets'
+    | 'objects_have_changed'
+    | 'no_withdrawal_to_confirm'
+    | 'withdrawal_has_changed'
     | 'repository_changed';
   readonly detail: string;
 };

@@ -1,13 +1,16 @@
 import { ok, unreachable } from '@fairlead/shared/result';
-import { advance, advanceEventsMax, removedStages } from './advance.ts';
+import { advance, advanceEventsMax } from './advance.ts';
 import type { PipelineCommand } from './commands.ts';
 import { type Decision, refuse } from './decision.ts';
+import { deleteObjects } from './delete-objects.ts';
 import type { PipelineEvent } from './events.ts';
+import { evidenceFor, fleetView } from './fleet-view.ts';
 import { get } from './persistent-map.ts';
 import { promote } from './promote.ts';
 import { rollback } from './rollback.ts';
 import type { ActivePipeline, PipelineState } from './state.ts';
 import { stageState } from './state.ts';
+import { advanceRemoved, confirmWithdrawal } from './withdrawal.ts';
 
 type Command<Type extends PipelineCommand['type']> = Extract<PipelineCommand, { type: Type }>;
 
@@ -16,18 +19,26 @@ export function decidePipeline(state: PipelineState, command: PipelineCommand): 
   if (state.status === 'undefined') {
     return refuse('pipeline_not_defined', 'No pipeline has this name. Define it first.');
   }
+  if (command.type === 'delete-objects') return deleteObjects(state, command);
   if (state.status === 'removed') {
-    if (command.type === 'advance') return ok(removedStages(state, []).slice(0, advanceEventsMax));
+    if (command.type === 'advance') {
+      return ok(advanceRemoved(state, fleetView(command.snapshot)).slice(0, advanceEventsMax));
+    }
     return command.type === 'remove-pipeline'
       ? refuse('pipeline_already_removed', 'The pipeline was removed before.')
       : refuse('pipeline_not_defined', 'The pipeline was removed. Define it again first.');
   }
+  // A stage that left the definition may have its withdrawal held as well.
+  if (command.type === 'confirm-withdrawal') return confirmWithdrawal(state, command);
   return decideActive(state, command);
 }
 
 function decideActive(
   state: ActivePipeline,
-  command: Exclude<PipelineCommand, { type: 'define-pipeline' }>,
+  command: Exclude<
+    PipelineCommand,
+    { type: 'define-pipeline' | 'delete-objects' | 'confirm-withdrawal' }
+  >,
 ): Decision {
   if ('stage' in command) return decideInStage(state, command);
   switch (command.type) {
@@ -44,7 +55,7 @@ function decideActive(
 
 function decideInStage(
   state: ActivePipeline,
-  command: Extract<PipelineCommand, { stage: unknown }>,
+  command: Exclude<Extract<PipelineCommand, { stage: unknown }>, { type: 'confirm-withdrawal' }>,
 ): Decision {
   const { stage } = command;
   const definition = state.definition.stages.find(({ name }) => name === stage);
@@ -131,11 +142,22 @@ function recordBranch(state: ActivePipeline, command: Command<'record-branch'>):
 const releasesPerEventMax = 100;
 
 function confirmPrune(state: ActivePipeline, command: Command<'confirm-prune'>): Decision {
-  const { stage, cluster, clusterName, generation: held, at } = command;
+  const { stage, cluster, clusterName, generation: held, digest } = command;
   const target = get(stageState(state, stage).targets, cluster);
   if (target === undefined || target.generation !== held) {
     const runs = target ? `has generation ${target.generation}` : 'is no target of the stage';
     return refuse('no_prune_to_confirm', `${clusterName} ${runs}: nothing of ${held} is held.`);
+  }
+  const fleet = fleetView(command.snapshot);
+  const report = evidenceFor(fleet, stage, target);
+  if (report?.phase !== 'prune-held') {
+    return refuse('no_prune_to_confirm', `${clusterName} holds no prune of ${held} now.`);
+  }
+  if (report.pruneHeldDigest !== digest) {
+    return refuse(
+      'prune_has_changed',
+      `${clusterName} holds another set of ${report.pruneHeldObjects} objects now: look at it again.`,
+    );
   }
   const { release, path, revision, rolloutId } = target;
   return ok([
@@ -149,9 +171,11 @@ function confirmPrune(state: ActivePipeline, command: Command<'confirm-prune'>):
       path,
       definitionRevision: revision,
       cause: 'prune-confirmed',
-      at,
+      at: fleet.at,
       ...(rolloutId ? { rolloutId } : {}),
       confirmedPruneGeneration: held,
+      confirmedPruneDigest: digest,
+      confirmedPruneObjects: report.pruneHeldObjects,
     },
   ]);
 }

@@ -94,8 +94,10 @@ export type PipelineEvent =
       /** Hub time: only a report received later is evidence. */
       at: Instant;
       rolloutId?: RolloutId;
-      /** The generation whose held prune a person confirmed. */
+      /** The generation whose held prune a person confirmed, and exactly which set of objects. */
       confirmedPruneGeneration?: number;
+      confirmedPruneDigest?: string;
+      confirmedPruneObjects?: number;
     }
   /** The target leaves the stage: its objects stay (`orphan`), or are deleted by an explicit order (`delete`). */
   | {
@@ -105,8 +107,34 @@ export type PipelineEvent =
       clusterName: ClusterName;
       generation: number;
       disposition: 'orphan' | 'delete';
-      cause: 'unmatched' | 'cluster-removed' | 'pipeline-removed' | 'stage-removed';
+      cause: WithdrawalCause | 'deletion-ordered' | 'deletion-expired';
+      /** Hub time; the age of an order to delete is counted from it. */
+      at?: Instant;
+      /** How many objects the person was told who ordered the deletion: a unit with more is held. */
+      objectsMax?: number;
+      reason?: string;
     }
+  /** The agent has carried out the order to delete; `message` says what stayed behind, if anything did. */
+  | {
+      type: 'TargetDeleted';
+      stage: StageName;
+      cluster: ClusterId;
+      clusterName: ClusterName;
+      generation: number;
+      message: string;
+    }
+  /** So many targets would leave the stage at once that a person must say that it is meant; they stay until then. */
+  | {
+      type: 'WithdrawalHeld';
+      stage: StageName;
+      targets: readonly RolloutTarget[];
+      /** Of the stage, the held ones included. */
+      targetsTotal: number;
+      cause: WithdrawalCause;
+    }
+  | { type: 'WithdrawalConfirmed'; stage: StageName; targets: readonly RolloutTarget[] }
+  /** The targets belong to the stage again, or so few would leave that nobody needs to be asked. */
+  | { type: 'WithdrawalReleased'; stage: StageName }
   | {
       type: 'TargetSucceeded';
       stage: StageName;
@@ -161,5 +189,11 @@ export type PipelineEvent =
     }
   | { type: 'StageHeld'; stage: StageName; reason: string; automatic: boolean }
   | { type: 'StageResumed'; stage: StageName; reason: string };
+
+export type WithdrawalCause =
+  | 'unmatched'
+  | 'cluster-removed'
+  | 'pipeline-removed'
+  | 'stage-removed';
 
 export type RolloutTarget = { readonly cluster: ClusterId; readonly clusterName: ClusterName };

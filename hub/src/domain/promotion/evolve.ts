@@ -28,7 +28,11 @@ export function evolvePipeline(state: PipelineState, event: PipelineEvent): Pipe
   if (state.status === 'undefined') return state;
   switch (event.type) {
     case 'PipelineRemoved': {
-      const { revision, definitions, generation, releases, stages } = state;
+      const { revision, definitions, generation, releases } = state;
+      // It is removed by its name: a withdrawal that waited for a person needs no other word.
+      const stages = new Map(
+        [...state.stages].map(([name, { heldWithdrawal: _, ...stage }]) => [name, stage]),
+      );
       return { status: 'removed', revision, definitions, generation, releases, stages };
     }
     case 'ReleasesDiscovered': {
@@ -69,7 +73,12 @@ function define(state: PipelineState, event: EventOf<'PipelineDefined'>): Active
 
 /** A pipeline that comes back starts afresh, but what clusters were told to run stays known. */
 const onlyTargets = (stages: PipelineHistory['stages']): PipelineHistory['stages'] =>
-  new Map([...stages].map(([name, { targets }]) => [name, { ...emptyStage, targets }]));
+  new Map(
+    [...stages].map(([name, { targets, withdrawn }]) => [
+      name,
+      { ...emptyStage, targets, withdrawn },
+    ]),
+  );
 
 function markOrphaned<State extends Existing>(
   state: State,
@@ -119,13 +128,23 @@ function evolveStage(state: Existing, stage: StageState, event: StageEvent): Sta
     case 'RolloutStarted':
       return startRollout(state, stage, event);
     case 'TargetAssigned':
-      return { ...stage, targets: withEntry(stage.targets, event.cluster, assigned(event)) };
-    case 'TargetWithdrawn': {
-      const targets = withoutEntry(stage.targets, event.cluster);
-      const { rollout } = stage;
-      if (rollout === undefined) return { ...stage, targets };
-      const left = rollout.targets.filter(({ cluster }) => cluster !== event.cluster);
-      return { ...stage, targets, rollout: { ...rollout, targets: left } };
+      return {
+        ...stage,
+        targets: withEntry(stage.targets, event.cluster, assigned(event)),
+        withdrawn: withoutEntry(stage.withdrawn, event.cluster),
+      };
+    case 'TargetWithdrawn':
+      return withdraw(stage, event);
+    case 'TargetDeleted':
+      return { ...stage, withdrawn: withoutEntry(stage.withdrawn, event.cluster) };
+    case 'WithdrawalHeld': {
+      const { targets, targetsTotal, cause } = event;
+      return { ...stage, heldWithdrawal: { targets, targetsTotal, cause } };
+    }
+    case 'WithdrawalConfirmed':
+    case 'WithdrawalReleased': {
+      const { heldWithdrawal: _, ...rest } = stage;
+      return rest;
     }
     case 'TargetSucceeded':
       return withOutcome(stage, event, { outcome: 'succeeded', evidence: event.evidence });
@@ -171,6 +190,25 @@ function evolveStage(state: Existing, stage: StageState, event: StageEvent): Sta
     default:
       return unreachable(event);
   }
+}
+
+function withdraw(stage: StageState, event: EventOf<'TargetWithdrawn'>): StageState {
+  const { cluster, clusterName, generation, disposition, cause, at } = event;
+  // An expired order is remembered with its time, so that people see why nothing was deleted.
+  const orderedAt = cause === 'deletion-expired' ? get(stage.withdrawn, cluster)?.orderedAt : at;
+  const isOrder = cause === 'deletion-expired' || disposition === 'delete';
+  const targets = withoutEntry(stage.targets, cluster);
+  const withdrawn = withEntry(stage.withdrawn, cluster, {
+    cluster,
+    clusterName,
+    generation,
+    disposition,
+    ...(isOrder && orderedAt !== undefined ? { orderedAt } : {}),
+  });
+  const { rollout } = stage;
+  if (rollout === undefined) return { ...stage, targets, withdrawn };
+  const left = rollout.targets.filter((target) => target.cluster !== cluster);
+  return { ...stage, targets, withdrawn, rollout: { ...rollout, targets: left } };
 }
 
 /** Fields that an event does not name start over, but evidence of earlier stays is kept. */
@@ -252,7 +290,7 @@ function withOutcome(
 
 function assigned(event: EventOf<'TargetAssigned'>): TargetState {
   const { cluster, clusterName, release, generation, path, definitionRevision, cause, at } = event;
-  const { rolloutId, confirmedPruneGeneration } = event;
+  const { rolloutId, confirmedPruneGeneration, confirmedPruneDigest } = event;
   return {
     cluster,
     clusterName,
@@ -264,6 +302,7 @@ function assigned(event: EventOf<'TargetAssigned'>): TargetState {
     assignedAt: at,
     ...(rolloutId === undefined ? {} : { rolloutId }),
     ...(confirmedPruneGeneration === undefined ? {} : { confirmedPruneGeneration }),
+    ...(confirmedPruneDigest === undefined ? {} : { confirmedPruneDigest }),
   };
 }
 

@@ -17,7 +17,9 @@ import {
   short,
   stageState,
   type TargetState,
+  type WithdrawnTarget,
 } from './state.ts';
+import { heldText } from './withdrawal.ts';
 
 /** Why a stage is where it is, on one snapshot: every blocker in words, with what clears it. */
 export type StageExplanation = {
@@ -36,6 +38,8 @@ export type StageExplanation = {
   };
   readonly targets: readonly TargetExplanation[];
   readonly summary: string;
+  /** Targets that would leave the stage and wait for a person. */
+  readonly heldWithdrawal?: StageState['heldWithdrawal'];
   /** When time alone may change the answer. */
   readonly nextChangeAt?: Instant;
 };
@@ -69,6 +73,7 @@ export function explain(
     ? evaluateGates({ state, stage, inStage, release: candidate, at: fleet.at })
     : [];
   const rollout = rolloutExplanation(inStage);
+  const { heldWithdrawal } = inStage;
   const nextChangeAt = earliest([
     inStage.rollout?.deadlineAt,
     ...gates.map(({ clearsAt }) => clearsAt),
@@ -79,10 +84,22 @@ export function explain(
     gates,
     ...(rollout ? { rollout } : {}),
     targets: targetExplanations(stage, inStage, fleet),
-    summary: summarySentence({ state, stage, inStage, fleet, candidate, chosen, gates }),
+    summary: [
+      ...(heldWithdrawal ? [withdrawalSentence(state, stage, heldWithdrawal)] : []),
+      summarySentence({ state, stage, inStage, fleet, candidate, chosen, gates }),
+    ].join(' '),
+    ...(heldWithdrawal ? { heldWithdrawal } : {}),
     ...(nextChangeAt === undefined ? {} : { nextChangeAt }),
   };
 }
+
+const withdrawalSentence = (
+  state: ActivePipeline,
+  stage: StageDefinition,
+  held: NonNullable<StageState['heldWithdrawal']>,
+): string =>
+  `${heldText(held)} They keep what they were assigned until the labels match again or ` +
+  `\`fairlead confirm-withdrawal ${state.definition.name}/${stage.name}\` lets them go.`;
 
 function rolloutExplanation({ rollout }: StageState): StageExplanation['rollout'] {
   if (rollout === undefined) return undefined;
@@ -104,6 +121,9 @@ function targetExplanations(
   );
   const names = new Map<ClusterId, ClusterName>(matching.map(({ id, name }) => [id, name]));
   for (const { cluster, clusterName } of values(inStage.targets)) names.set(cluster, clusterName);
+  for (const { cluster, clusterName, orderedAt } of values(inStage.withdrawn)) {
+    if (orderedAt !== undefined) names.set(cluster, clusterName);
+  }
   return [...names]
     .map(([cluster, clusterName]) => {
       const assigned = get(inStage.targets, cluster);
@@ -133,6 +153,11 @@ function targetBlocker(options: {
 }): string | undefined {
   const { stage, inStage, fleet, cluster, clusterName, assigned } = options;
   const { rollout, current } = inStage;
+  const withdrawn = get(inStage.withdrawn, cluster);
+  if (withdrawn?.orderedAt !== undefined) return deletionText(withdrawn, fleet, stage);
+  if (inStage.heldWithdrawal?.targets.some((target) => target.cluster === cluster)) {
+    return `${clusterName} would leave the stage, which waits for a confirmation.`;
+  }
   if (fleet.clusters.get(cluster)?.status === 'pending') {
     return `${clusterName} has not enrolled yet: apply its install manifest.`;
   }
@@ -144,9 +169,30 @@ function targetBlocker(options: {
   const report = evidenceFor(fleet, stage.name, assigned);
   const done = report?.phase === 'settled' && report.health === 'healthy';
   if (report?.phase === 'prune-held') {
-    return `${lastSaid(fleet, stage.name, assigned)}. Confirm the prune to let it delete.`;
+    return (
+      `${lastSaid(fleet, stage.name, assigned)}. \`fairlead confirm-prune\` shows the ` +
+      `${report.pruneHeldObjects} objects and lets it delete them.`
+    );
   }
   return done ? undefined : `${lastSaid(fleet, stage.name, assigned)}.`;
+}
+
+/** An order to delete that is out, or that was taken back because nobody took it up in time. */
+function deletionText(target: WithdrawnTarget, fleet: FleetView, stage: StageDefinition): string {
+  const { cluster, clusterName, disposition, generation, orderedAt = 0 } = target;
+  const at = new Date(orderedAt).toISOString();
+  if (disposition === 'orphan') {
+    return (
+      `The order of ${at} to delete what ${clusterName} runs was not taken up in time and is not ` +
+      'carried out any more: order it again if it is still meant.'
+    );
+  }
+  const report = fleet.reportOf(stage.name, cluster);
+  const said =
+    report?.generation === generation
+      ? `said ${report.phase}${report.message ? `: ${report.message}` : ''}`
+      : 'has not taken it up yet';
+  return `${clusterName} was ordered at ${at} to delete what it runs and ${said}.`;
 }
 
 function summarySentence(options: {

@@ -8,7 +8,15 @@ export type {
   TargetReport,
 } from './commands.ts';
 export { decidePipeline } from './decide.ts';
-export type { GateName, GateResult, PipelineEvent, Release, RolloutKind } from './events.ts';
+export type {
+  GateName,
+  GateResult,
+  PipelineEvent,
+  Release,
+  RolloutKind,
+  RolloutTarget,
+  WithdrawalCause,
+} from './events.ts';
 export { evolvePipeline } from './evolve.ts';
 export { explain, nextWakeAt, type StageExplanation, type TargetExplanation } from './explain.ts';
 export {

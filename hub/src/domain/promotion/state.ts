@@ -7,6 +7,7 @@ import type {
   RolloutFailure,
   RolloutKind,
   RolloutTarget,
+  WithdrawalCause,
 } from './events.ts';
 import { emptyMap, type PersistentMap } from './persistent-map.ts';
 
@@ -52,6 +53,23 @@ export type StageState = {
   /** The stay of the current release, from its success until another rollout starts. */
   readonly stay?: Stay;
   readonly targets: PersistentMap<ClusterId, TargetState>;
+  /** Former targets whose objects are left in place, or are being deleted by an order. */
+  readonly withdrawn: PersistentMap<ClusterId, WithdrawnTarget>;
+  /** Targets that would leave and wait for a person. */
+  readonly heldWithdrawal?: HeldWithdrawal;
+};
+
+export type WithdrawnTarget = RolloutTarget & {
+  readonly generation: number;
+  readonly disposition: 'orphan' | 'delete';
+  /** Of the order to delete that is out, or of the one that expired. */
+  readonly orderedAt?: Instant;
+};
+
+export type HeldWithdrawal = {
+  readonly targets: readonly RolloutTarget[];
+  readonly targetsTotal: number;
+  readonly cause: WithdrawalCause;
 };
 
 export type SucceededRelease = { readonly release: CommitId; readonly rolloutId: RolloutId };
@@ -114,11 +132,17 @@ export type TargetState = {
   readonly assignedAt: Instant;
   readonly rolloutId?: RolloutId;
   readonly confirmedPruneGeneration?: number;
+  readonly confirmedPruneDigest?: string;
 };
 
 export const initialPipelineState: PipelineState = { status: 'undefined' };
 
-export const emptyStage: StageState = { history: [], releases: emptyMap(), targets: emptyMap() };
+export const emptyStage: StageState = {
+  history: [],
+  releases: emptyMap(),
+  targets: emptyMap(),
+  withdrawn: emptyMap(),
+};
 
 export const stageState = (state: PipelineHistory, stage: StageName): StageState =>
   state.stages.get(stage) ?? emptyStage;

@@ -4,36 +4,10 @@ import { resolvePath, treeRoot } from '../rollout/index.ts';
 import { isSettledOn, newestEligible, supersededBy } from './candidate.ts';
 import type { ClusterSnapshot, TargetReport } from './commands.ts';
 import type { PipelineEvent, ReportEvidence } from './events.ts';
-import { belongs, clustersOf, evidenceFor, type FleetView, lastSaid } from './fleet-view.ts';
-import { get, values } from './persistent-map.ts';
+import { clustersOf, evidenceFor, type FleetView, lastSaid } from './fleet-view.ts';
+import { get } from './persistent-map.ts';
 import { assign } from './plan-rollout.ts';
 import { type ActivePipeline, stageState, type TargetState } from './state.ts';
-
-/** Clusters that left a stage stop being its targets; what runs in them stays. */
-export function withdrawals(
-  state: ActivePipeline,
-  stage: StageDefinition,
-  fleet: FleetView,
-): PipelineEvent[] {
-  let { generation } = state;
-  return [...values(stageState(state, stage.name).targets)].flatMap((target): PipelineEvent[] => {
-    const cluster = fleet.clusters.get(target.cluster);
-    if (cluster !== undefined && belongs(stage, cluster)) return [];
-    const gone = cluster === undefined || cluster.status === 'revoked';
-    const { cluster: id, clusterName } = target;
-    return [
-      {
-        type: 'TargetWithdrawn',
-        stage: stage.name,
-        cluster: id,
-        clusterName,
-        generation: ++generation,
-        disposition: 'orphan',
-        cause: gone ? 'cluster-removed' : 'unmatched',
-      },
-    ];
-  });
-}
 
 /** What the targets of the running rollout have proven since the last look. */
 export function targetOutcomes(

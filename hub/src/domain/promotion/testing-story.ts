@@ -113,9 +113,12 @@ export function createStory(definition: PipelineDefinition = twoStages()) {
 
   const report = (stage: StageName, cluster: string, change: Partial<TargetReport> = {}): void => {
     if (state.status === 'undefined') throw new Error('there is no pipeline');
-    const target = get(stageState(state, stage).targets, cluster as ClusterId);
+    const { targets, withdrawn } = stageState(state, stage);
+    const id = cluster as ClusterId;
+    const target = get(targets, id) ?? get(withdrawn, id);
     if (target === undefined) throw new Error(`${cluster} is no target of ${stage}`);
-    const { generation, release: assigned } = target;
+    const { generation } = target;
+    const assigned = 'release' in target ? target.release : commit(1);
     const phase = change.phase ?? 'settled';
     reports.set(`${stage}/${cluster}`, {
       stage,
@@ -129,6 +132,9 @@ export function createStory(definition: PipelineDefinition = twoStages()) {
       message: '',
       terminal: phase === 'failed',
       receivedAt: now,
+      objectsTotal: 3,
+      pruneHeldObjects: phase === 'prune-held' ? 12 : 0,
+      pruneHeldDigest: phase === 'prune-held' ? 'digest' : '',
       ...change,
     });
   };

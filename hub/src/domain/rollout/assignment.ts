@@ -7,6 +7,7 @@ import type {
   RepositoryName,
   StageName,
 } from '@fairlead/shared/ids';
+import type { Instant } from '@fairlead/shared/time';
 import type { ApplyPolicy, PipelineDefinition, RenderPolicy } from '../pipeline/definition.ts';
 import type { PipelineEvent } from '../promotion/events.ts';
 
@@ -29,9 +30,21 @@ export type Assignment = {
   readonly apply: ApplyPolicy;
   /** 0 when no held prune was confirmed. */
   readonly confirmedPruneGeneration: number;
+  readonly confirmedPruneDigest: string;
+  /** Hub time of an order to delete. */
+  readonly deletionOrderedAt?: Instant;
 };
 
+/** An order to delete that no agent has taken up for this long is given to none: a person must give it again. */
+export const deletionOrderAgeMsMax = 24 * 3_600_000;
+
+export const isStaleDeletion = (
+  { disposition, deletionOrderedAt = 0 }: Pick<Assignment, 'disposition' | 'deletionOrderedAt'>,
+  at: Instant,
+): boolean => disposition === 'delete' && at - deletionOrderedAt > deletionOrderAgeMsMax;
+
 type TargetAssigned = Extract<PipelineEvent, { type: 'TargetAssigned' }>;
+type TargetWithdrawn = Extract<PipelineEvent, { type: 'TargetWithdrawn' }>;
 
 /** Joins a recorded assignment with the definition revision that it names. */
 export function composeAssignment(
@@ -55,6 +68,28 @@ export function composeAssignment(
     render: stage.render,
     apply: stage.apply,
     confirmedPruneGeneration: assigned.confirmedPruneGeneration ?? 0,
+    confirmedPruneDigest: assigned.confirmedPruneDigest ?? '',
+  };
+}
+
+/** What a target that leaves is told; an order to delete names how many objects may go. */
+export function withdrawnAssignment(
+  { confirmedPruneDigest: _, deletionOrderedAt: __, ...before }: Assignment,
+  { generation, disposition, objectsMax = 0, at }: TargetWithdrawn,
+): Assignment {
+  const assignment = {
+    ...before,
+    generation,
+    disposition,
+    confirmedPruneGeneration: 0,
+    confirmedPruneDigest: '',
+  };
+  if (disposition !== 'delete') return assignment;
+  const deletionBudget = { objectsMax, percentMax: 0 };
+  return {
+    ...assignment,
+    apply: { ...before.apply, deletionBudget },
+    ...(at === undefined ? {} : { deletionOrderedAt: at }),
   };
 }
 

@@ -1,3 +1,11 @@
 // What a target must run: assignments composed from recorded decisions and the definition that they name.
 // Pure; imports `ids` and the types of its sibling subjects.
-export { type Assignment, composeAssignment, resolvePath, treeRoot } from './assignment.ts';
+export {
+  type Assignment,
+  composeAssignment,
+  deletionOrderAgeMsMax,
+  isStaleDeletion,
+  resolvePath,
+  treeRoot,
+  withdrawnAssignment,
+} from './assignment.ts';

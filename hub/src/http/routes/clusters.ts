@@ -25,6 +25,7 @@ import {
   targetPageSchema,
 } from '../schemas.ts';
 import { changeDocument } from './change.ts';
+import { requireConfirmation } from './confirmation.ts';
 
 const tag = 'clusters';
 const params = z.object({ cluster: resourceName });
@@ -204,16 +205,6 @@ function joinEndpoints(options: HttpApiOptions): Endpoint[] {
       },
     }),
   ];
-}
-
-/** F02: removing something that runs needs its name typed a second time. */
-function requireConfirmation(name: string, confirm: string): void {
-  if (confirm === name) return;
-  throw new ProblemError(
-    problem('request_invalid', `Removing "${name}" needs its name typed again.`, [
-      { path: 'confirm', message: `must be "${name}"` },
-    ]),
-  );
 }
 
 function parseLabels(text: string): Record<string, string> {

@@ -43,6 +43,7 @@ export function explainEndpoints(options: HttpApiOptions): Endpoint[] {
 
 function explanationDocument(pipeline: string, explanation: StageExplanation): ExplanationDocument {
   const { stage, candidate, summary, gates, rollout, targets, nextChangeAt } = explanation;
+  const { heldWithdrawal: held } = explanation;
   return {
     pipeline,
     stage,
@@ -53,6 +54,14 @@ function explanationDocument(pipeline: string, explanation: StageExplanation): E
       ? {}
       : { rollout: { ...rollout, deadlineAt: timeText(rollout.deadlineAt) } }),
     targets: targets.map(targetDocument),
+    ...(held === undefined
+      ? {}
+      : {
+          heldWithdrawal: {
+            clusters: held.targets.map(({ clusterName: name }) => name),
+            targetsTotal: held.targetsTotal,
+          },
+        }),
     ...(nextChangeAt === undefined ? {} : { nextChangeAt: timeText(nextChangeAt) }),
   };
 }

@@ -10,6 +10,7 @@ import { accepted, found } from '../problems.ts';
 import {
   changeSchema,
   confirmPruneSchema,
+  confirmWithdrawalSchema,
   optionalReasonSchema,
   promoteSchema,
   reasonSchema,
@@ -119,7 +120,7 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
       params,
       body: confirmPruneSchema,
       response: changeSchema,
-      handle: ({ params: { pipeline, stage }, body: { cluster, generation }, actor }) => {
+      handle: ({ params: { pipeline, stage }, body: { cluster, generation, digest }, actor }) => {
         const row = found(readModel.findCluster(cluster), 'cluster', cluster);
         return send(
           pipeline,
@@ -129,11 +130,33 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
             cluster: row.id,
             clusterName: parsedName(row.name, 'cluster'),
             generation,
-            at: clock.now(),
+            digest,
+            snapshot: snapshotOf(parsedName<PipelineName>(pipeline, 'pipeline'), clock.now()),
           },
           actor,
         );
       },
+    }),
+    endpoint({
+      method: 'post',
+      path: `${path}:confirm-withdrawal`,
+      tag,
+      summary: 'Lets targets leave the stage that are so many that it waits for a person.',
+      params,
+      body: confirmWithdrawalSchema,
+      response: changeSchema,
+      handle: ({ params: { pipeline, stage }, body: { clusters, reason }, actor }) =>
+        send(
+          pipeline,
+          {
+            type: 'confirm-withdrawal',
+            stage: stageName(stage),
+            clusters,
+            reason,
+            at: clock.now(),
+          },
+          actor,
+        ),
     }),
   ];
 }

@@ -14,10 +14,8 @@ export function statusEndpoints(options: HttpApiOptions): Endpoint[] {
     { cluster, targets }: ClusterSummary,
     now: number,
   ): StatusDocument['clusters']['items'][number] => {
-    const { name, status, statusSince, lastSeenAt, agentVersion } = clusterDocument(
-      cluster,
-      lastSeenOf(cluster.id),
-    );
+    const document = clusterDocument(cluster, lastSeenOf(cluster.id));
+    const { name, status, statusSince, lastSeenAt, agentVersion, epochRegressed } = document;
     const heardAt = Date.parse(lastSeenAt ?? statusSince);
     return {
       name,
@@ -26,6 +24,7 @@ export function statusEndpoints(options: HttpApiOptions): Endpoint[] {
       ...(lastSeenAt === undefined ? {} : { lastSeenAt }),
       ...(status === 'offline' ? { offlineForMs: Math.max(0, now - heardAt) } : {}),
       ...(agentVersion === undefined ? {} : { agentVersion }),
+      ...(epochRegressed === undefined ? {} : { epochRegressed: true }),
       targets,
     };
   };

@@ -59,6 +59,7 @@ export async function startHttpFixture(change: Partial<HttpApiOptions> = {}): Pr
       reports: readModel.snapshotOf(pipeline),
     }),
     lastSeenOf: () => undefined,
+    onEpochAdvanced: () => {},
     renderInstallManifest: ({ clusterName, joinToken }) =>
       `kind: Secret\nmetadata: {name: ${clusterName}}\nstringData: {token: ${joinToken}}\n`,
     receiveWebhook: async ({ repository, headers, body }) =>

@@ -94,6 +94,12 @@ function changeOf(
       return { revoked: true, joinTokenExpiresAt: null };
     case 'ClusterRemoved':
       return { removedAt: at };
+    case 'EpochRegressed': {
+      const { units, unitsTotal, epoch } = event;
+      return { ahead: { units, unitsTotal, epoch, since: at } };
+    }
+    case 'EpochRestored':
+      return { ahead: null };
     case 'EnrolmentRefused':
       return undefined;
   }

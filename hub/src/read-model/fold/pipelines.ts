@@ -60,6 +60,11 @@ export function createPipelineFold(orm: Orm) {
         return define(orm, batch, pipeline, event);
       case 'PipelineRemoved':
         orm
+          .update(stageTable)
+          .set({ heldWithdrawal: null })
+          .where(eq(stageTable.pipeline, pipeline))
+          .run();
+        orm
           .update(pipelineTable)
           .set({ removed: true })
           .where(eq(pipelineTable.name, pipeline))
@@ -92,6 +97,16 @@ export function createPipelineFold(orm: Orm) {
         return targets.assign(batch, pipeline, { ...entry, event });
       case 'TargetWithdrawn':
         return targets.withdraw(batch, pipeline, { ...entry, event });
+      case 'TargetDeleted':
+        return targets.deleted(pipeline, { ...entry, event });
+      case 'WithdrawalHeld': {
+        const { targets: held, targetsTotal, cause } = event;
+        const heldWithdrawal = { targets: held, targetsTotal, cause, since: recordedAt };
+        return changeStage(pipeline, event.stage, { heldWithdrawal });
+      }
+      case 'WithdrawalConfirmed':
+      case 'WithdrawalReleased':
+        return changeStage(pipeline, event.stage, { heldWithdrawal: null });
       case 'TargetSucceeded':
         return rollouts.target(event.rolloutId, event.cluster, {
           state: 'succeeded',

@@ -1,6 +1,6 @@
 import { and, eq } from 'drizzle-orm';
 import type { PipelineEvent } from '../../domain/promotion/events.ts';
-import { composeAssignment } from '../../domain/rollout/index.ts';
+import { composeAssignment, withdrawnAssignment } from '../../domain/rollout/index.ts';
 import type { Orm } from '../orm.ts';
 import { preparedInsert } from '../prepared.ts';
 import { pipelineRevisionTable, targetTable } from '../schema.ts';
@@ -8,6 +8,7 @@ import type { Entry, FoldBatch } from './batch.ts';
 
 type Assigned = Extract<PipelineEvent, { type: 'TargetAssigned' }>;
 type Withdrawn = Extract<PipelineEvent, { type: 'TargetWithdrawn' }>;
+type Deleted = Extract<PipelineEvent, { type: 'TargetDeleted' }>;
 
 /** Folds what targets must run. Generations only grow, as the core numbers them. */
 export function createTargetFold(orm: Orm) {
@@ -89,12 +90,26 @@ export function createTargetFold(orm: Orm) {
         disposition,
         cause,
         assignedAt: recordedAt,
-        assignment: { ...row.assignment, generation, disposition },
+        assignment: withdrawnAssignment(row.assignment, event),
       })
       .where(key)
       .run();
     batch.assignments.add(event.cluster);
   };
 
-  return { assign, withdraw };
+  const deleted = (pipeline: string, { event }: Entry<Deleted>) => {
+    orm
+      .update(targetTable)
+      .set({ cause: 'deleted' })
+      .where(
+        and(
+          eq(targetTable.clusterId, event.cluster),
+          eq(targetTable.pipeline, pipeline),
+          eq(targetTable.stage, event.stage),
+        ),
+      )
+      .run();
+  };
+
+  return { assign, withdraw, deleted };
 }

@@ -7,6 +7,8 @@ export type TargetCounts = {
   readonly progressing: number;
   readonly failing: number;
   readonly offline: number;
+  /** Of all of them: whose prune waits for a person. */
+  readonly pruneHeld: number;
 };
 
 export const noTargets: TargetCounts = {
@@ -15,6 +17,7 @@ export const noTargets: TargetCounts = {
   progressing: 0,
   failing: 0,
   offline: 0,
+  pruneHeld: 0,
 };
 
 /** A report counts only for exactly what is assigned. */
@@ -22,7 +25,7 @@ const matches = sql`(${reportTable.generation} = ${targetTable.generation}
   AND ${reportTable.commit} = ${targetTable.commit})`;
 const heard = sql`(${clusterTable.status} = 'connected')`;
 
-/** Aggregates over targets with their cluster and their report, each target in exactly one of the four. */
+/** Aggregates over targets with their cluster and their report, each target in exactly one of the first four. */
 export const countColumns = {
   total: sql<number>`count(*)`,
   healthy: sql<number>`coalesce(sum(${heard} AND coalesce(${matches}
@@ -30,10 +33,13 @@ export const countColumns = {
   failing: sql<number>`coalesce(sum(${heard} AND coalesce(${matches}
     AND (${reportTable.phase} = 'failed' OR ${reportTable.health} IN ('degraded', 'missing')), 0)), 0)`,
   offline: sql<number>`coalesce(sum(NOT ${heard}), 0)`,
+  pruneHeld: sql<number>`coalesce(sum(coalesce(${matches}
+    AND ${reportTable.phase} = 'prune-held', 0)), 0)`,
 };
 
 /** What is neither healthy, failing nor offline is on its way. */
 export function targetCounts(row: Omit<TargetCounts, 'progressing'>): TargetCounts {
-  const { total, healthy, failing, offline } = row;
-  return { total, healthy, failing, offline, progressing: total - healthy - failing - offline };
+  const { total, healthy, failing, offline, pruneHeld } = row;
+  const progressing = total - healthy - failing - offline;
+  return { total, healthy, failing, offline, pruneHeld, progressing };
 }

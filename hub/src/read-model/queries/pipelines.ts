@@ -1,7 +1,13 @@
 import type { PipelineName } from '@fairlead/shared/ids';
-import { and, asc, desc, eq, gt, inArray, like, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, exists, gt, inArray, like, ne, or, sql } from 'drizzle-orm';
 import type { Orm } from '../orm.ts';
-import { pipelineTable, releaseStageTable, releaseTable, stageTable } from '../schema.ts';
+import {
+  pipelineTable,
+  releaseStageTable,
+  releaseTable,
+  stageTable,
+  targetTable,
+} from '../schema.ts';
 import { afterNumber, afterText, type Page, type PageRequest, pageOf } from './page.ts';
 
 export type PipelineView = typeof pipelineTable.$inferSelect;
@@ -26,6 +32,28 @@ export function pipelineQueries(orm: Orm) {
     .select({ name: pipelineTable.name })
     .from(pipelineTable)
     .where(defined)
+    .orderBy(asc(pipelineTable.name))
+    .prepare();
+  const toAdvance = orm
+    .select({ name: pipelineTable.name })
+    .from(pipelineTable)
+    .where(
+      or(
+        defined,
+        exists(
+          orm
+            .select({ one: sql`1` })
+            .from(targetTable)
+            .where(
+              and(
+                eq(targetTable.pipeline, pipelineTable.name),
+                ne(targetTable.disposition, 'orphan'),
+                ne(targetTable.cause, 'deleted'),
+              ),
+            ),
+        ),
+      ),
+    )
     .orderBy(asc(pipelineTable.name))
     .prepare();
   const after = orm
@@ -65,6 +93,9 @@ export function pipelineQueries(orm: Orm) {
   return {
     findPipeline: (name: string): PipelineView | undefined => byName.get({ name }),
     pipelineNames: (): PipelineName[] => names.all().map(({ name }) => name as PipelineName),
+    /** The defined ones, and removed ones with targets that are not told yet or with a deletion under way. */
+    pipelinesToAdvance: (): PipelineName[] =>
+      toAdvance.all().map(({ name }) => name as PipelineName),
     pipelinesOfRepository: (repository: string): PipelineView[] => ofRepository.all({ repository }),
     listPipelines: (page: PageRequest): Page<PipelineView> =>
       pageOf(after.all({ after: afterText(page), limit: page.limit + 1 }), page.limit, (row) => [

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNotNull, or, sql } from 'drizzle-orm';
 import type { Orm } from '../orm.ts';
 import { clusterTable, reportTable, rolloutTable, stageTable, targetTable } from '../schema.ts';
 import { countColumns, noTargets, type TargetCounts, targetCounts } from './counts.ts';
@@ -14,7 +14,13 @@ export function stageQueries(orm: Orm) {
       .select({ stage: stageTable, rollout: rolloutTable })
       .from(stageTable)
       .leftJoin(rolloutTable, eq(rolloutTable.id, stageTable.rolloutId))
-      .where(and(inArray(stageTable.pipeline, [...pipelines]), eq(stageTable.defined, true)))
+      // A stage that left the definition is shown for as long as its targets wait to leave.
+      .where(
+        and(
+          inArray(stageTable.pipeline, [...pipelines]),
+          or(eq(stageTable.defined, true), isNotNull(stageTable.heldWithdrawal)),
+        ),
+      )
       .orderBy(asc(stageTable.pipeline), asc(stageTable.ordinal))
       .all();
     const counts = countsByStage(orm, pipelines);

@@ -1,5 +1,5 @@
 import type { CommitId, StageName } from '@fairlead/shared/ids';
-import { and, asc, eq, isNull, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, isNull, ne, or, type SQL, sql } from 'drizzle-orm';
 import type { TargetReport } from '../../domain/promotion/commands.ts';
 import type { Assignment } from '../../domain/rollout/index.ts';
 import type { Orm } from '../orm.ts';
@@ -16,7 +16,14 @@ export type TargetView = {
 };
 export type TargetFilter =
   | { readonly pipeline: string; readonly stage: string }
-  | { readonly cluster: string };
+  | { readonly cluster: string }
+  /** What is left in place, or being deleted, after its pipeline, stage or label went. */
+  | {
+      readonly orphans: true;
+      readonly pipeline?: string;
+      readonly stage?: string;
+      readonly cluster?: string;
+    };
 
 export function targetQueries(orm: Orm) {
   const ofCluster = orm
@@ -86,10 +93,7 @@ export function targetQueries(orm: Orm) {
 
 function targetRows(orm: Orm, filter: TargetFilter, page: PageRequest) {
   const key = [0, 1, 2, 3].map((index) => afterText(page, index));
-  const conditions: (SQL | undefined)[] =
-    'cluster' in filter
-      ? [eq(targetTable.clusterName, filter.cluster), isNull(clusterTable.removedAt)]
-      : [eq(targetTable.pipeline, filter.pipeline), eq(targetTable.stage, filter.stage)];
+  const conditions = conditionsOf(filter);
   // A removed cluster's row stays for the audit; it is listed only while something of the target is still to be told.
   conditions.push(or(isNull(clusterTable.removedAt), sql`${targetTable.disposition} <> 'run'`));
   conditions.push(
@@ -125,6 +129,22 @@ function targetRows(orm: Orm, filter: TargetFilter, page: PageRequest) {
   ]);
 }
 
+function conditionsOf(filter: TargetFilter): (SQL | undefined)[] {
+  if (!('orphans' in filter)) {
+    return 'cluster' in filter
+      ? [eq(targetTable.clusterName, filter.cluster), isNull(clusterTable.removedAt)]
+      : [eq(targetTable.pipeline, filter.pipeline), eq(targetTable.stage, filter.stage)];
+  }
+  const { pipeline, stage, cluster } = filter;
+  return [
+    ne(targetTable.disposition, 'run'),
+    ne(targetTable.cause, 'deleted'),
+    ...(pipeline === undefined ? [] : [eq(targetTable.pipeline, pipeline)]),
+    ...(stage === undefined ? [] : [eq(targetTable.stage, stage)]),
+    ...(cluster === undefined ? [] : [eq(targetTable.clusterName, cluster)]),
+  ];
+}
+
 function targetReport(row: ReportView): TargetReport {
   return {
     stage: row.stage as StageName,
@@ -138,5 +158,8 @@ function targetReport(row: ReportView): TargetReport {
     message: row.message,
     terminal: row.terminal,
     receivedAt: row.receivedAt,
+    objectsTotal: row.objectsTotal,
+    pruneHeldObjects: row.pruneHeldObjects,
+    pruneHeldDigest: row.pruneHeldDigest,
   };
 }

@@ -194,6 +194,8 @@ export const report = (
   objects: [],
   objectsTruncated: 0,
   pruneHeldObjects: 0,
+  pruneHeld: [],
+  pruneHeldDigest: '',
   ...change,
 });
 

@@ -13,7 +13,10 @@ export const Disposition = {
   DISPOSITION_RUN: 1,
   /** DISPOSITION_ORPHAN - Stop reconciling and leave every object in place. */
   DISPOSITION_ORPHAN: 2,
-  /** DISPOSITION_DELETE - Delete the unit's owned objects, within the deletion budget. Only an explicit order of a person makes this. */
+  /**
+   * DISPOSITION_DELETE - Delete the unit's owned objects. Only an explicit order of a person makes this. `deletion_budget` then holds how many
+   * objects the person was told: a unit that has more is held until the order is given again.
+   */
   DISPOSITION_DELETE: 3,
 } as const;
 
@@ -178,7 +181,10 @@ export interface ApplyOptions {
   deletionBudget?:
     | DeletionBudget
     | undefined;
-  /** The generation whose held prune a person confirmed; 0 means none. */
+  /**
+   * The generation whose held prune a person confirmed; 0 means none. It counts for the objects of
+   * `confirmed_prune_digest` only.
+   */
   confirmedPruneGeneration: number;
   /** Service account in `namespace` that the agent impersonates for the unit's objects; empty: the agent's own rights. */
   serviceAccount: string;
@@ -188,6 +194,8 @@ export interface ApplyOptions {
   ignoreDifferences: IgnoreRule[];
   /** Health of custom kinds; they win over the built-in table for the unit's objects. */
   healthChecks: HealthCheck[];
+  /** `Report.prune_held_digest` of the prune that a person confirmed. */
+  confirmedPruneDigest: string;
 }
 
 /** Differences that are neither drift nor written over. Empty fields match every object. */
@@ -862,6 +870,7 @@ function createBaseApplyOptions(): ApplyOptions {
     dependsOn: [],
     ignoreDifferences: [],
     healthChecks: [],
+    confirmedPruneDigest: "",
   };
 }
 
@@ -902,6 +911,9 @@ export const ApplyOptions: MessageFns<ApplyOptions> = {
     }
     for (const v of message.healthChecks) {
       HealthCheck.encode(v!, writer.uint32(98).fork()).join();
+    }
+    if (message.confirmedPruneDigest !== "") {
+      writer.uint32(162).string(message.confirmedPruneDigest);
     }
     return writer;
   },
@@ -1015,6 +1027,14 @@ export const ApplyOptions: MessageFns<ApplyOptions> = {
             message.healthChecks.push(HealthCheck.decode(reader, reader.uint32()));
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.confirmedPruneDigest = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1046,6 +1066,7 @@ export const ApplyOptions: MessageFns<ApplyOptions> = {
     message.dependsOn = object.dependsOn?.map((e) => e) || [];
     message.ignoreDifferences = object.ignoreDifferences?.map((e) => IgnoreRule.fromPartial(e)) || [];
     message.healthChecks = object.healthChecks?.map((e) => HealthCheck.fromPartial(e)) || [];
+    message.confirmedPruneDigest = object.confirmedPruneDigest ?? "";
     return message;
   },
 };

@@ -101,6 +101,10 @@ export interface Report {
   observedAtMs: number;
   /** How many objects a held prune would delete; 0 when none is held. */
   pruneHeldObjects: number;
+  /** The first of them, at most 20, in the order in which they would go. */
+  pruneHeld: ObjectReference[];
+  /** Names exactly the set of objects that is held: a confirmation carries it back, and a set that has changed is held again. */
+  pruneHeldDigest: string;
 }
 
 export interface ObjectStatus {
@@ -302,6 +306,8 @@ function createBaseReport(): Report {
     objectsTruncated: 0,
     observedAtMs: 0,
     pruneHeldObjects: 0,
+    pruneHeld: [],
+    pruneHeldDigest: "",
   };
 }
 
@@ -357,6 +363,12 @@ export const Report: MessageFns<Report> = {
     }
     if (message.pruneHeldObjects !== 0) {
       writer.uint32(136).uint32(message.pruneHeldObjects);
+    }
+    for (const v of message.pruneHeld) {
+      ObjectReference.encode(v!, writer.uint32(146).fork()).join();
+    }
+    if (message.pruneHeldDigest !== "") {
+      writer.uint32(154).string(message.pruneHeldDigest);
     }
     return writer;
   },
@@ -510,6 +522,22 @@ export const Report: MessageFns<Report> = {
             message.pruneHeldObjects = reader.uint32();
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.pruneHeld.push(ObjectReference.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.pruneHeldDigest = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -544,6 +572,8 @@ export const Report: MessageFns<Report> = {
     message.objectsTruncated = object.objectsTruncated ?? 0;
     message.observedAtMs = object.observedAtMs ?? 0;
     message.pruneHeldObjects = object.pruneHeldObjects ?? 0;
+    message.pruneHeld = object.pruneHeld?.map((e) => ObjectReference.fromPartial(e)) || [];
+    message.pruneHeldDigest = object.pruneHeldDigest ?? "";
     return message;
   },
 };
