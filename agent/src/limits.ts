@@ -133,6 +133,10 @@ export const watchLineBytesMax = 8 * 1024 * 1024;
 export const unitsInParallelMax = 24;
 /** Requests of one unit at once, so that a large unit leaves room for others. */
 export const unitRequestsInFlightMax = 12;
+/** Times that one object is looked at again because others write it while it is applied. */
+export const writeRoundsMax = 4;
+/** Conflicting fields named in one message. */
+export const conflictsShownMax = 5;
 /** Pause between two looks for a kind that the unit has just defined. */
 export const kindLookMs = 250;
 /** Pause after a failed try; it doubles, with jitter. */

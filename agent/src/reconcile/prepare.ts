@@ -5,16 +5,17 @@ import {
   objectKeyText,
 } from '@fairlead/shared/manifest';
 import type { Resource } from '../cluster/index.ts';
-import { plan, stamp } from '../domain/plan/index.ts';
+import { type Hook, plan, stamp } from '../domain/plan/index.ts';
 import { unitRequestsInFlightMax } from '../limits.ts';
 import type { Context } from './context.ts';
 import { UnitError } from './failure.ts';
+import { endAtStart, runningHook } from './hooks.ts';
 import { inParallel } from './in-parallel.ts';
 import { digest } from './live-objects.ts';
 import { refuseForeignObjects } from './ownership.ts';
 import type { Inventory, InventoryEntry } from './ports.ts';
 import { prunePolicy } from './prune.ts';
-import type { Target, Unit } from './unit.ts';
+import { emptyTarget, type Target, type Unit } from './unit.ts';
 
 /** From the assignment to a target: the tree, the rendered objects, their owners and the plan. Nothing is applied yet. */
 export async function prepare(context: Context, unit: Unit): Promise<Target> {
@@ -30,11 +31,13 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
     desired,
     live: live.ofApplySet(unit.owner.applySetId),
     policy: prunePolicy(unit),
+    hookRun: hookRunOf(unit),
   });
   if (!planned.ok) {
     throw new UnitError(planned.error.join('; '), { terminal: true, audit: 'RenderFailed' });
   }
-  const { steps } = planned.value;
+  const { steps, onFailure } = planned.value;
+  const hooks = new Map<string, Hook>();
   const texts = new Map<string, string>();
   const entries = new Map<string, InventoryEntry>();
   const known = new Map(
@@ -46,7 +49,10 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
     const body = JSON.stringify(object);
     const desiredHash = digest(body);
     const before = known.get(text);
-    const same = before?.desiredHash === desiredHash ? before : undefined;
+    const hook = runningHook(object);
+    if (hook) hooks.set(text, hook);
+    const ended = hook && endAtStart(unit, hook, before);
+    const same = before && isAsApplied(unit, before, desiredHash) ? before : undefined;
     texts.set(text, body);
     entries.set(text, {
       key,
@@ -54,6 +60,10 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
       uid: same?.uid ?? '',
       desiredHash,
       ownedHash: same?.ownedHash ?? '',
+      // What was ours before tells drift from a conflict, also when the object itself is to be changed.
+      ...(before?.fields ? { fields: before.fields } : {}),
+      ...(before?.left ? { left: before.left } : {}),
+      ...(ended ? { ended } : {}),
     });
     claims.set(text, unit.id);
   }
@@ -64,17 +74,16 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
   // From here on the cluster is changed, so the intent must outlive whatever happens.
   await journal.durable();
   await createNamespace(context, unit, desired);
-  return {
-    entries,
-    stage: 'apply',
-    steps,
-    stepIndex: 0,
-    applied: { created: [], configured: [], unchanged: 0 },
-    pruneSteps: [],
-    pruneIndex: 0,
-    pruneStepAtMs: 0,
-  };
+  return { ...emptyTarget('apply'), entries, steps, hooks, onFailure: [...onFailure] };
 }
+
+/** Names this generation's run of the unit's hooks. */
+const hookRunOf = ({ assignment: { epoch, generation } }: Unit): string => `${epoch}.${generation}`;
+
+/** The journal's entry still says how the object is applied; fields that were left are so only under their policy. */
+const isAsApplied = (unit: Unit, entry: InventoryEntry, desiredHash: string): boolean =>
+  entry.desiredHash === desiredHash &&
+  (entry.left === undefined || unit.assignment.apply.conflicts === 'leave');
 
 /** After a restart with nothing new: the target as the journal remembers it, without a tree, a render or a write. */
 export async function restore(context: Context, unit: Unit): Promise<Target | undefined> {
@@ -97,14 +106,8 @@ export async function restore(context: Context, unit: Unit): Promise<Target | un
   await Promise.all(kinds.map(({ apiVersion, kind }) => context.live.follow(apiVersion, kind)));
   for (const { key } of inventory.entries) context.claims.set(objectKeyText(key), unit.id);
   return {
+    ...emptyTarget('done'),
     entries: new Map(inventory.entries.map((entry) => [objectKeyText(entry.key), entry])),
-    stage: 'done',
-    steps: [],
-    stepIndex: 0,
-    applied: { created: [], configured: [], unchanged: inventory.entries.length },
-    pruneSteps: [],
-    pruneIndex: 0,
-    pruneStepAtMs: 0,
   };
 }
 
@@ -116,7 +119,7 @@ export async function renderAgain(
   const desired = await desiredObjects(context, unit);
   const texts = new Map(
     desired.map((object) => {
-      const stamped = stamp(object, unit.owner);
+      const stamped = stamp(object, unit.owner, hookRunOf(unit));
       return [objectKeyText(objectKey(stamped)), JSON.stringify(stamped)] as const;
     }),
   );
@@ -241,6 +244,7 @@ function intent(unit: Unit, entries: ReadonlyMap<string, InventoryEntry>): Inven
     commit,
     renderedHash: digest(hashes.join('\n')),
     state: 'applying',
+    ...(unit.inventory?.wasSettled ? { wasSettled: true } : {}),
     entries: [...entries.values(), ...left],
   };
 }

@@ -22,6 +22,7 @@ import {
 import type { AuditMore, Context, ReconcileLogger } from './context.ts';
 import { noticeDrift } from './drift.ts';
 import { asUnitError } from './failure.ts';
+import { noticeHookEnd } from './hooks.ts';
 import { createLiveObjects, type LiveChange } from './live-objects.ts';
 import { createOutlet } from './outlet.ts';
 import { groupKindsOf, parentText, unitApiVersion, unitKind } from './parent.ts';
@@ -88,6 +89,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
     for (const partOf of new Set([before?.partOf, after?.partOf])) {
       const unit = partOf === undefined ? undefined : byApplySet.get(partOf);
       if (!unit || unit.assignment.disposition === 'orphan') continue;
+      noticeHookEnd(unit, text, before, after);
       const hasDrifted = noticeDrift(context, unit, text, object);
       const isNews =
         hasDrifted ||

@@ -2,6 +2,7 @@ import { objectKeyText } from '@fairlead/shared/manifest';
 import { type Health, healthRank, worstHealth } from '../domain/health/index.ts';
 import type { ObjectReport, UnitReport } from '../domain/link/index.ts';
 import { reportObjectsMax, unitMessageCharactersMax } from '../limits.ts';
+import { endOf } from './hooks.ts';
 import type { LiveObjects } from './live-objects.ts';
 import { shortKey } from './readiness.ts';
 import type { Unit } from './unit.ts';
@@ -14,8 +15,16 @@ export function reportOf(unit: Unit, live: LiveObjects): UnitReport {
   const entries = target?.entries.size ? [...target.entries.values()] : (inventory?.entries ?? []);
   const known = unit.phase === 'deleted' ? [] : entries;
   const unhealthy: ObjectReport[] = [];
-  for (const { key } of known) {
+  for (const entry of known) {
+    const { key } = entry;
     const text = objectKeyText(key);
+    const end = endOf(unit, entry);
+    if (end?.outcome === 'succeeded') continue;
+    if (end) {
+      const message = unit.podLooks.get(text)?.message || end.message;
+      unhealthy.push({ object: key, health: 'Degraded', message });
+      continue;
+    }
     const record = live.get(text);
     if (record?.health === 'Healthy') continue;
     const trouble = unit.podLooks.get(text)?.message;

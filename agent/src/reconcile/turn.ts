@@ -5,12 +5,14 @@ import { unitObjectName } from '../domain/link/index.ts';
 import { applySteps } from './apply.ts';
 import type { Context } from './context.ts';
 import { noticeDrift, settleDrifts } from './drift.ts';
+import { asUnitError } from './failure.ts';
+import { endOf, finishHooks, refuseFailedHooks, runFailureHooks } from './hooks.ts';
 import { unitApiVersion, unitKind } from './parent.ts';
 import { lookAtPods } from './pods.ts';
 import { followKinds, prepare, restore } from './prepare.ts';
 import { beginPrune, pruneObjects } from './prune.ts';
 import { describeKeys, isReady } from './readiness.ts';
-import type { Target, Unit } from './unit.ts';
+import { emptyTarget, type Target, type Unit } from './unit.ts';
 
 /**
  * One turn of a unit: goes on as far as it can and returns where it must wait, for health, for an end or for a person.
@@ -40,13 +42,28 @@ export async function holdOut(context: Context, unit: Unit): Promise<void> {
 
 async function run(context: Context, unit: Unit): Promise<void> {
   const target = unit.target ?? (await begin(context, unit));
+  if (target.hooksEnded.size > 0) saveApplied(context, unit, target);
+  await finishHooks(context, unit, target);
   await settleDrifts(context, unit, target);
-  if (target.stage === 'apply' && (await applySteps(context, unit, target))) target.stage = 'wait';
+  if (target.stage === 'apply') await apply(context, unit, target);
   const isAtRest = target.stage === 'done' || target.stage === 'held';
   const isReached = isAtRest || (target.stage !== 'apply' && isHealthy(context, unit, target));
   if (isReached) await finish(context, unit, target);
   saveApplied(context, unit, target);
   await lookAtPods(context, unit);
+}
+
+/** What fails for good calls for the hooks that are kept for it. */
+async function apply(context: Context, unit: Unit, target: Target): Promise<void> {
+  try {
+    refuseFailedHooks(unit, target);
+    if (await applySteps(context, unit, target)) target.stage = 'wait';
+  } catch (error) {
+    unit.work.signal.throwIfAborted();
+    saveApplied(context, unit, target);
+    if (asUnitError(error).terminal) await runFailureHooks(context, unit, target);
+    throw error;
+  }
 }
 
 async function begin(context: Context, unit: Unit): Promise<Target> {
@@ -81,9 +98,11 @@ async function finish(context: Context, unit: Unit, target: Target): Promise<voi
 }
 
 function isHealthy(context: Context, unit: Unit, target: Target): boolean {
+  refuseFailedHooks(unit, target);
   const waitsFor: ObjectKey[] = [];
-  for (const [text, { key }] of target.entries) {
-    if (!isReady(context.live.get(text))) waitsFor.push(key);
+  for (const [text, entry] of target.entries) {
+    const isReached = endOf(unit, entry) !== undefined || isReady(context.live.get(text));
+    if (!isReached) waitsFor.push(entry.key);
   }
   if (waitsFor.length === 0) return true;
   context.setPhase(unit, 'waiting', `waits for ${describeKeys(context.live, waitsFor)}`);
@@ -99,7 +118,11 @@ function saveApplied({ journal }: Context, unit: Unit, target: Target): void {
   );
   const isNews = entries.some((entry, index) => {
     const before = inventory.entries[index];
-    return entry.uid !== before?.uid || entry.ownedHash !== before.ownedHash;
+    return (
+      entry.uid !== before?.uid ||
+      entry.ownedHash !== before.ownedHash ||
+      entry.ended !== before.ended
+    );
   });
   if (!isNews) return;
   unit.inventory = { ...inventory, entries };
@@ -108,7 +131,8 @@ function saveApplied({ journal }: Context, unit: Unit, target: Target): void {
 
 function settle({ journal }: Context, unit: Unit, target: Target): void {
   if (!unit.inventory) return;
-  unit.inventory = { ...unit.inventory, state: 'settled', entries: [...target.entries.values()] };
+  const entries = [...target.entries.values()];
+  unit.inventory = { ...unit.inventory, state: 'settled', wasSettled: true, entries };
   journal.saveInventory(unit.id, unit.inventory);
 }
 
@@ -126,7 +150,7 @@ async function remove(context: Context, unit: Unit): Promise<void> {
     await followKinds(context, unit, []);
     // What the order takes away must not be made again by an agent that lost the order.
     await context.journal.durable();
-    unit.target = removalTarget();
+    unit.target = emptyTarget('wait');
   }
   const { target } = unit;
   if (target.stage === 'wait') target.stage = beginPrune(context, unit, target) ? 'held' : 'prune';
@@ -138,17 +162,6 @@ async function remove(context: Context, unit: Unit): Promise<void> {
   target.stage = 'done';
   context.setPhase(unit, 'deleted', 'all objects of the unit were removed');
 }
-
-const removalTarget = (): Target => ({
-  entries: new Map(),
-  stage: 'wait',
-  steps: [],
-  stepIndex: 0,
-  applied: { created: [], configured: [], unchanged: 0 },
-  pruneSteps: [],
-  pruneIndex: 0,
-  pruneStepAtMs: 0,
-});
 
 async function removeParent({ cluster, agentNamespace }: Context, unit: Unit): Promise<void> {
   const address = {

@@ -55,6 +55,9 @@ export type AuditKind =
   | 'DriftRepaired'
   | 'DriftFight'
   | 'OwnershipRefused'
+  | 'FieldConflictRefused'
+  | 'ObjectReplaced'
+  | 'HookFinished'
   | 'UnitHealthy'
   | 'UnitDegraded';
 

@@ -2,7 +2,8 @@ import { type KubernetesObject, type ObjectKey, objectKeyText } from '@fairlead/
 import { err, ok, type Result } from '@fairlead/shared/result';
 import type { DeletionBudget } from '../link/index.ts';
 import { declaredWave } from './annotations.ts';
-import { comparePositions, keyTextOf, type PhaseName, type Position, positionOf } from './order.ts';
+import { hookOf } from './hooks.ts';
+import { comparePositions, keyTextOf, type Position, positionOf } from './order.ts';
 import { type Owner, ownerText, stamp } from './ownership.ts';
 
 /** A live object that carries an ApplySet label, as the watches know it. */
@@ -25,6 +26,8 @@ export type PlanInput = {
   /** Live objects that may be the unit's; foreign ones among them are recognised and left. */
   readonly live: readonly LiveObject[];
   readonly policy: PrunePolicy;
+  /** Names this generation's run of the hooks. */
+  readonly hookRun?: string;
 };
 
 export type PrunePolicy = {
@@ -35,9 +38,7 @@ export type PrunePolicy = {
 };
 
 /** Objects that are applied side by side. */
-export type ApplyStep = {
-  readonly wave: number;
-  readonly phase: PhaseName;
+export type ApplyStep = Position & {
   /** What of the steps before must be so before this one starts. */
   readonly after: 'applied' | 'defined' | 'healthy';
   readonly objects: readonly KubernetesObject[];
@@ -57,6 +58,8 @@ export type Kept = { readonly key: ObjectKey; readonly reason: string };
 
 export type Plan = {
   readonly steps: readonly ApplyStep[];
+  /** Hooks that are applied only when the unit has failed for good. */
+  readonly onFailure: readonly KubernetesObject[];
   readonly prune: PrunePlan;
   readonly kept: readonly Kept[];
 };
@@ -66,15 +69,18 @@ export type Plan = {
  * Absence is never deletion, so an empty render is a fault and no plan.
  */
 export function plan(input: PlanInput): Result<Plan, string[]> {
-  const { desired, owner } = input;
+  const { owner, hookRun } = input;
+  const desired = input.desired.filter((object) => hookOf(object) !== 'skip');
   if (desired.length === 0) {
     return err(['the commit renders no objects; nothing is removed, delete the unit instead']);
   }
   const faults = [...duplicates(desired), ...invalidWaves(desired)];
   if (faults.length > 0) return err(faults);
   const wanted = new Set(desired.map(keyTextOf));
+  const stamped = desired.map((object) => stamp(object, owner, hookRun));
   return ok({
-    steps: applySteps(desired, owner),
+    steps: applySteps(stamped.filter((object) => !isOnFailure(object))),
+    onFailure: stamped.filter(isOnFailure),
     ...planPrune({ owner, wanted, live: input.live, policy: input.policy }),
   });
 }
@@ -82,7 +88,7 @@ export function plan(input: PlanInput): Result<Plan, string[]> {
 /** What goes once all is healthy, from what is live by then; `wanted` holds the key texts of the rendered objects. */
 export function planPrune(
   input: Omit<PlanInput, 'desired'> & { readonly wanted: ReadonlySet<string> },
-): Omit<Plan, 'steps'> {
+): Pick<Plan, 'prune' | 'kept'> {
   const { wanted, owner, policy } = input;
   const { removals, kept } = sortOut(input.live, wanted, owner);
   if (!policy.prune) {
@@ -93,10 +99,15 @@ export function planPrune(
 }
 
 /** Removes everything that the unit owns, by an explicit order of a person; the budget still holds. */
-export function planRemoval(input: Omit<PlanInput, 'desired'>): Omit<Plan, 'steps'> {
+export function planRemoval(input: Omit<PlanInput, 'desired'>): Pick<Plan, 'prune' | 'kept'> {
   const { removals, kept } = sortOut(input.live, new Set(), input.owner);
   return { prune: prunePlan(removals, removals.length, input.policy), kept };
 }
+
+const isOnFailure = (object: KubernetesObject): boolean => {
+  const hook = hookOf(object);
+  return typeof hook === 'object' && hook.when === 'on-failure';
+};
 
 function duplicates(desired: readonly KubernetesObject[]): string[] {
   const seen = new Set<string>();
@@ -110,7 +121,7 @@ const invalidWaves = (desired: readonly KubernetesObject[]): string[] =>
     .filter((object) => declaredWave(object.metadata) === 'invalid')
     .map((object) => `${keyTextOf(object)} declares a wave that is not a whole number`);
 
-function applySteps(desired: readonly KubernetesObject[], owner: Owner): ApplyStep[] {
+function applySteps(desired: readonly KubernetesObject[]): ApplyStep[] {
   const sorted = desired
     .map((object) => ({ object, position: positionOf(object), text: keyTextOf(object) }))
     .sort(
@@ -120,8 +131,8 @@ function applySteps(desired: readonly KubernetesObject[], owner: Owner): ApplySt
   const steps: (Position & { after: ApplyStep['after']; objects: KubernetesObject[] })[] = [];
   for (const { object, position } of sorted) {
     const last = steps.at(-1);
-    if (last && comparePositions(last, position) === 0) last.objects.push(stamp(object, owner));
-    else steps.push({ ...position, after: after(last, position), objects: [stamp(object, owner)] });
+    if (last && comparePositions(last, position) === 0) last.objects.push(object);
+    else steps.push({ ...position, after: after(last, position), objects: [object] });
   }
   return steps;
 }
@@ -130,7 +141,8 @@ function applySteps(desired: readonly KubernetesObject[], owner: Owner): ApplySt
 function after(previous: Position | undefined, next: Position): ApplyStep['after'] {
   if (!previous) return 'applied';
   if (previous.phase === 'definitions') return 'defined';
-  return previous.wave === next.wave ? 'applied' : 'healthy';
+  const isSameWave = previous.section === next.section && previous.wave === next.wave;
+  return isSameWave ? 'applied' : 'healthy';
 }
 
 /** Only an object whose label and annotation name this very unit and this very object may go. */
