@@ -108,6 +108,8 @@ export const reportObjectMessageBytesMax = 1_024;
 export const apiRequestsInFlightMax = 24;
 export const apiRequestMsMax = 60_000;
 export const apiTriesMax = 6;
+/** How long one request is held back by a server that asks to wait. */
+export const apiRefusedMsMax = 120_000;
 export const apiBackoffMsMin = 100;
 export const apiBackoffMsMax = 10_000;
 /** One answer: a page of a list, or an object. */
@@ -135,6 +137,8 @@ export const unitsInParallelMax = 24;
 export const unitRequestsInFlightMax = 12;
 /** Times that one object is looked at again because others write it while it is applied. */
 export const writeRoundsMax = 4;
+/** Objects that another tool applies as well, named in a unit's message. */
+export const rivalsShownMax = 3;
 /** Conflicting fields named in one message. */
 export const conflictsShownMax = 5;
 /** Pause between two looks for a kind that the unit has just defined. */

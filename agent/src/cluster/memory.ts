@@ -250,6 +250,7 @@ const stale = (asked: string | undefined, live: KubernetesObject | undefined): b
 const immutableFields: Readonly<Record<string, string>> = {
   Deployment: 'selector',
   Job: 'template',
+  PersistentVolumeClaim: 'storageClassName',
   StatefulSet: 'serviceName',
 };
 
@@ -258,7 +259,8 @@ function checkImmutable(live: KubernetesObject | undefined, merged: KubernetesOb
   if (name === undefined || !live) return;
   const specField = ({ spec }: KubernetesObject) =>
     JSON.stringify(sorted((spec as Record<string, unknown> | undefined)?.[name]));
-  if (specField(live) === specField(merged)) return;
+  // Only what has a value keeps it.
+  if (specField(live) === undefined || specField(live) === specField(merged)) return;
   const field = `spec.${name}`;
   const message = `${field}: Invalid value: field is immutable`;
   throw new ClusterError(
