@@ -95,6 +95,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
         hasDrifted ||
         before?.health !== after?.health ||
         before?.message !== after?.message ||
+        before?.rivals !== after?.rivals ||
         after === undefined;
       if (!isNews) continue;
       if (after?.health === 'Healthy') unit.podLooks.delete(text);
@@ -106,7 +107,12 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
       if (hasDrifted || delayMs === 0) turns.wake(unit, hasDrifted || unit.target !== undefined);
       else turns.wakeAt(unit, clock.now() + delayMs);
       outlet.changed(unit, false);
+      wakeDependants(unit);
     }
+  };
+
+  const wakeDependants = (unit: Unit) => {
+    for (const dependant of context.dependants) if (dependant !== unit) turns.wake(dependant);
   };
 
   const live = createLiveObjects({
@@ -133,6 +139,8 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
     agentNamespace,
     rendered: createRenderedCache(),
     claims: new Map(),
+    units,
+    dependants: new Set(),
     parentKinds,
     logger,
     audit,
@@ -165,7 +173,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
 
   const turn = async (unit: Unit): Promise<void> => {
     takeUpNext(unit);
-    const { work } = unit;
+    const { work, phase: phaseBefore } = unit;
     const mayTry = clock.now() >= unit.retryAtMs;
     try {
       await (mayTry ? takeTurn(context, unit) : holdOut(context, unit));
@@ -179,6 +187,8 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
       // A newer assignment has woken the unit already, and an end of the program needs no words.
       if (work.signal.aborted || signal.aborted) return;
       fail(unit, error);
+    } finally {
+      if (unit.phase === 'settled' || unit.phase !== phaseBefore) wakeDependants(unit);
     }
   };
 
@@ -223,7 +233,9 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
       message: `generation ${generation} was accepted`,
       details: { epoch, disposition },
     });
-    turns.wake(known ?? add(assignment));
+    const unit = known ?? add(assignment);
+    turns.wake(unit);
+    wakeDependants(unit);
   };
 
   return {

@@ -37,16 +37,17 @@ export async function writeOrReplace(
       );
     }
     const live = await context.cluster.get(addressOf(object), unit.work.signal);
-    if (live) {
-      const isGone = await removeForNew(context, unit, live);
-      context.audit(
-        unit,
-        'ObjectReplaced',
-        `${shortKey(key)} was deleted to be made again: ${fields.join(', ')} cannot be changed`,
-        { object: key, details: { uid: live.metadata.uid, fields } },
-      );
-      if (!isGone) return undefined;
-    }
+    const isGone =
+      live === undefined ||
+      (await removeForNew(context, unit, live, () =>
+        context.audit(
+          unit,
+          'ObjectReplaced',
+          `${shortKey(key)} was deleted to be made again: ${fields.join(', ')} cannot be changed`,
+          { object: key, details: { uid: live.metadata.uid, fields } },
+        ),
+      ));
+    if (!isGone) return undefined;
     return writeObject(context, unit, object, entry);
   }
 }
@@ -56,12 +57,14 @@ export async function removeForNew(
   { cluster }: Context,
   unit: Unit,
   live: KubernetesObject,
+  onRemoved: () => void = () => {},
 ): Promise<boolean> {
   const { signal } = unit.work;
   const address = addressOf(live);
   if (live.metadata.deletionTimestamp === undefined) {
     const uid = live.metadata.uid ?? '';
     await cluster.remove(address, { uid, propagation: 'Background', signal });
+    onRemoved();
   }
   const left = await cluster.get(address, signal);
   return left === undefined || left.metadata.uid !== live.metadata.uid;

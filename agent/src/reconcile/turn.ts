@@ -4,6 +4,7 @@ import { ClusterError } from '../cluster/index.ts';
 import { unitObjectName } from '../domain/link/index.ts';
 import { applySteps } from './apply.ts';
 import type { Context } from './context.ts';
+import { waitsForUnits } from './dependencies.ts';
 import { noticeDrift, settleDrifts } from './drift.ts';
 import { asUnitError } from './failure.ts';
 import { endOf, finishHooks, refuseFailedHooks, runFailureHooks } from './hooks.ts';
@@ -34,6 +35,10 @@ export async function takeTurn(context: Context, unit: Unit): Promise<void> {
 /** Between two tries after a failure: the new generation waits, but what is applied is kept as it was left. */
 export async function holdOut(context: Context, unit: Unit): Promise<void> {
   context.wakeAt(unit, unit.retryAtMs);
+  await keepPrevious(context, unit);
+}
+
+async function keepPrevious(context: Context, unit: Unit): Promise<void> {
   const target = unit.target ?? unit.previous;
   if (unit.assignment.disposition !== 'run' || !target) return;
   await settleDrifts(context, unit, target);
@@ -42,22 +47,26 @@ export async function holdOut(context: Context, unit: Unit): Promise<void> {
 
 async function run(context: Context, unit: Unit): Promise<void> {
   const target = unit.target ?? (await begin(context, unit));
+  if (!target) return keepPrevious(context, unit);
   if (target.hooksEnded.size > 0) saveApplied(context, unit, target);
   await finishHooks(context, unit, target);
   await settleDrifts(context, unit, target);
-  if (target.stage === 'apply') await apply(context, unit, target);
-  const isAtRest = target.stage === 'done' || target.stage === 'held';
-  const isReached = isAtRest || (target.stage !== 'apply' && isHealthy(context, unit, target));
-  if (isReached) await finish(context, unit, target);
+  if (await isReached(context, unit, target)) await finish(context, unit, target);
   saveApplied(context, unit, target);
   await lookAtPods(context, unit);
 }
 
-/** What fails for good calls for the hooks that are kept for it. */
-async function apply(context: Context, unit: Unit, target: Target): Promise<void> {
+/** Applies what is not applied yet and looks whether it works. What fails for good calls for the hooks kept for that. */
+async function isReached(context: Context, unit: Unit, target: Target): Promise<boolean> {
+  if (target.stage === 'done' || target.stage === 'held') return true;
   try {
     refuseFailedHooks(unit, target);
-    if (await applySteps(context, unit, target)) target.stage = 'wait';
+    if (target.stage === 'apply') {
+      if (!(await applySteps(context, unit, target))) return false;
+      target.stage = 'wait';
+    }
+    refuseFailedHooks(unit, target);
+    return isHealthy(context, unit, target);
   } catch (error) {
     unit.work.signal.throwIfAborted();
     saveApplied(context, unit, target);
@@ -66,8 +75,16 @@ async function apply(context: Context, unit: Unit, target: Target): Promise<void
   }
 }
 
-async function begin(context: Context, unit: Unit): Promise<Target> {
+/** `undefined`: other units come first. What is applied already needs no other unit to be restored. */
+async function begin(context: Context, unit: Unit): Promise<Target | undefined> {
   const restored = await restore(context, unit);
+  const waits = restored ? '' : waitsForUnits(context, unit);
+  if (waits !== '') {
+    context.dependants.add(unit);
+    context.setPhase(unit, 'waiting', waits);
+    return undefined;
+  }
+  context.dependants.delete(unit);
   const target = restored ?? (await prepare(context, unit));
   unit.work.signal.throwIfAborted();
   unit.target = target;
@@ -98,7 +115,6 @@ async function finish(context: Context, unit: Unit, target: Target): Promise<voi
 }
 
 function isHealthy(context: Context, unit: Unit, target: Target): boolean {
-  refuseFailedHooks(unit, target);
   const waitsFor: ObjectKey[] = [];
   for (const [text, entry] of target.entries) {
     const isReached = endOf(unit, entry) !== undefined || isReady(context.live.get(text));
@@ -137,6 +153,7 @@ function settle({ journal }: Context, unit: Unit, target: Target): void {
 }
 
 function orphan(context: Context, unit: Unit): void {
+  context.dependants.delete(unit);
   if (unit.phase === 'orphaned') return;
   releaseClaims(context, unit);
   const left = unit.inventory?.entries.length ?? 0;
@@ -145,6 +162,7 @@ function orphan(context: Context, unit: Unit): void {
 
 /** By an explicit order only. The parent goes last, so that other tools see members with a parent to the end. */
 async function remove(context: Context, unit: Unit): Promise<void> {
+  context.dependants.delete(unit);
   if (unit.phase === 'deleted') return;
   if (!unit.target) {
     await followKinds(context, unit, []);
