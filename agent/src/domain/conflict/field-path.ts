@@ -37,15 +37,16 @@ export function subtract(from: FieldSet, other: FieldSet): FieldSet | undefined 
   const left: Record<string, FieldSet> = {};
   for (const [part, inner] of Object.entries(from)) {
     const same = other[part];
-    const rest =
-      same === undefined
-        ? inner
-        : isLeaf(inner)
-          ? undefined
-          : subtract(inner, isLeaf(same) ? { '.': {} } : same);
+    const rest = same === undefined ? inner : subtractInner(inner, same);
     if (rest !== undefined) left[part] = rest;
   }
   return Object.keys(left).length === 0 ? undefined : left;
+}
+
+/** A leaf is the field as a whole, as `.` is beside its parts; who owns only parts of it does not own the whole. */
+function subtractInner(inner: FieldSet, same: FieldSet): FieldSet | undefined {
+  if (isLeaf(inner)) return holds(same, []) ? undefined : inner;
+  return subtract(inner, isLeaf(same) ? { '.': {} } : same);
 }
 
 const isLeaf = (set: FieldSet): boolean => Object.keys(set).length === 0;

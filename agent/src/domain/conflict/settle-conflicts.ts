@@ -80,8 +80,12 @@ const othersOf = (object: KubernetesObject, ours: string) =>
     ({ manager, operation }) => !(manager === ours && operation === 'Apply'),
   );
 
-/** That an item is in a list is no value, and two managers may well say so. */
-const isValue = (path: FieldPath): boolean => !path.at(-1)?.startsWith('k:');
+/** That an item is in a list, and what names it there, is no value: two managers may well say so. */
+function isValue(path: FieldPath): boolean {
+  const [item = '', last = ''] = path.slice(-2);
+  const namesItem = item.startsWith('k:') && item.includes(`"${last.slice(2)}":`);
+  return !last.startsWith('k:') && !namesItem;
+}
 
 /** `spec.replicas of "hpa", …` for messages; the dot that leads the API server's notation goes. */
 export function conflictsText(conflicts: readonly Conflict[], shownMax: number): string {
