@@ -36,7 +36,7 @@ export function endAtStart(
   if (isDue) return undefined;
   const { epoch, generation } = unit.assignment;
   const message = wasSettled ? 'runs on the first install only' : 'runs on upgrades only';
-  return { epoch, generation, outcome: 'succeeded', message };
+  return { epoch, generation, outcome: 'succeeded', message, remove: false };
 }
 
 /**
@@ -66,13 +66,16 @@ export function noticeHookEnd(
   const target = unit.target;
   const entry = target?.entries.get(text);
   const record = after ?? before;
-  if (!target?.hooks.has(text) || !entry || !record || entry.uid !== record.uid) return;
+  const hook = target?.hooks.get(text);
+  if (!target || !hook || !entry || !record || entry.uid !== record.uid) return;
   if (endOf(unit, entry) || (record.health !== 'Healthy' && record.health !== 'Degraded')) return;
   const { epoch, generation } = unit.assignment;
   const outcome = record.health === 'Healthy' ? 'succeeded' : 'failed';
-  const ended: HookEnd = { epoch, generation, outcome, message: record.message };
+  const remove = hook.removeWhen[outcome];
+  const ended: HookEnd = { epoch, generation, outcome, message: record.message, remove };
   target.entries.set(text, { ...entry, ended });
   target.hooksEnded.add(text);
+  if (remove) target.hooksToRemove.add(text);
 }
 
 /** Says in the audit how hooks ended, and removes those whose policy asks for it; their ends are in the journal by now. */
@@ -88,12 +91,12 @@ export async function finishHooks(context: Context, unit: Unit, target: Target):
       details: { outcome: end.outcome },
     });
   }
-  for (const [text, { removeWhen }] of target.hooks) {
+  for (const text of target.hooksToRemove) {
     const entry = target.entries.get(text);
-    const end = endOf(unit, entry);
-    if (!entry || !end || entry.uid === '' || !removeWhen[end.outcome]) continue;
-    const record = context.live.get(text);
-    if (record?.uid !== entry.uid || record.isLeaving) continue;
+    if (!entry || context.live.get(text)?.uid !== entry.uid) {
+      target.hooksToRemove.delete(text);
+      continue;
+    }
     await context.cluster
       .remove(addressOfKey(entry.key, entry.apiVersion), {
         uid: entry.uid,
@@ -101,6 +104,7 @@ export async function finishHooks(context: Context, unit: Unit, target: Target):
         signal: unit.work.signal,
       })
       .catch(unlessReplaced);
+    target.hooksToRemove.delete(text);
   }
 }
 

@@ -29,6 +29,8 @@ export type HookEnd = {
   readonly generation: number;
   readonly outcome: 'succeeded' | 'failed';
   readonly message: string;
+  /** The hook's policy wants its object gone. */
+  readonly remove: boolean;
 };
 
 /** What the unit owns. Written before the first apply of a generation and once after the last; a crash between is safe. */

@@ -74,7 +74,21 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
   // From here on the cluster is changed, so the intent must outlive whatever happens.
   await journal.durable();
   await createNamespace(context, unit, desired);
-  return { ...emptyTarget('apply'), entries, steps, hooks, onFailure: [...onFailure] };
+  return {
+    ...emptyTarget('apply'),
+    entries,
+    steps,
+    hooks,
+    hooksToRemove: hooksToRemove(entries.values()),
+    onFailure: [...onFailure],
+  };
+}
+
+/** Those that an agent before this one had no time to remove. */
+function hooksToRemove(entries: Iterable<InventoryEntry>): Set<string> {
+  const texts = new Set<string>();
+  for (const { key, ended } of entries) if (ended?.remove) texts.add(objectKeyText(key));
+  return texts;
 }
 
 /** Names this generation's run of the unit's hooks. */
@@ -108,6 +122,7 @@ export async function restore(context: Context, unit: Unit): Promise<Target | un
   return {
     ...emptyTarget('done'),
     entries: new Map(inventory.entries.map((entry) => [objectKeyText(entry.key), entry])),
+    hooksToRemove: hooksToRemove(inventory.entries),
   };
 }
 

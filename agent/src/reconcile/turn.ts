@@ -48,11 +48,10 @@ async function keepPrevious(context: Context, unit: Unit): Promise<void> {
 async function run(context: Context, unit: Unit): Promise<void> {
   const target = unit.target ?? (await begin(context, unit));
   if (!target) return keepPrevious(context, unit);
-  if (target.hooksEnded.size > 0) saveApplied(context, unit, target);
-  await finishHooks(context, unit, target);
   await settleDrifts(context, unit, target);
   if (await isReached(context, unit, target)) await finish(context, unit, target);
   saveApplied(context, unit, target);
+  await finishHooks(context, unit, target);
   await lookAtPods(context, unit);
 }
 
@@ -70,6 +69,7 @@ async function isReached(context: Context, unit: Unit, target: Target): Promise<
   } catch (error) {
     unit.work.signal.throwIfAborted();
     saveApplied(context, unit, target);
+    await finishHooks(context, unit, target);
     if (asUnitError(error).terminal) await runFailureHooks(context, unit, target);
     throw error;
   }

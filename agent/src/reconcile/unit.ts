@@ -21,6 +21,8 @@ export type Target = {
   readonly hooks: ReadonlyMap<string, Hook>;
   /** Hooks whose end is not audited yet. */
   readonly hooksEnded: Set<string>;
+  /** Hooks that have ended and whose objects are to go. */
+  readonly hooksToRemove: Set<string>;
   /** Applied once if the unit fails for good. */
   readonly onFailure: KubernetesObject[];
   pruneSteps: readonly (readonly Removal[])[];
@@ -46,6 +48,7 @@ export const emptyTarget = (stage: Stage): Target => ({
   applied: { created: [], configured: [], unchanged: 0, takenOver: [] },
   hooks: new Map(),
   hooksEnded: new Set(),
+  hooksToRemove: new Set(),
   onFailure: [],
   pruneSteps: [],
   pruneIndex: 0,
