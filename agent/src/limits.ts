@@ -135,6 +135,10 @@ export const watchLineBytesMax = 8 * 1024 * 1024;
 export const unitsInParallelMax = 24;
 /** Requests of one unit at once, so that a large unit leaves room for others. */
 export const unitRequestsInFlightMax = 12;
+/** Work on many objects gives way to the event loop after this time. */
+export const workHeldMsMax = 20;
+/** The event loop runs between the steps of a turn over so many objects. */
+export const workObjectsHeldMax = 1_000;
 /** Times that one object is looked at again because others write it while it is applied. */
 export const writeRoundsMax = 4;
 /** Objects that another tool applies as well, named in a unit's message. */

@@ -229,7 +229,6 @@ function numbered({ cluster, journal, life }: AgentOptions) {
   const counted: Cluster = {
     ...cluster,
     apply: request('apply', cluster.apply),
-    applyStatus: request('apply status', cluster.applyStatus),
     setManagedFields: request('set managed fields', cluster.setManagedFields),
     get: request('get', cluster.get),
     remove: request('remove', cluster.remove),

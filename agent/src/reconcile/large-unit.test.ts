@@ -17,6 +17,8 @@ afterEach(async () => {
 });
 
 const objectsMax = 20_000;
+/** Beats, watches and probes of the agent's health bear so much. */
+const heldMsMax = 200;
 const unit = 'large/staging';
 const large = (value: string): KubernetesObject[] =>
   Array.from({ length: objectsMax }, (_, index) =>
@@ -24,10 +26,10 @@ const large = (value: string): KubernetesObject[] =>
   );
 
 const phase = (agent: Agent, generation: number) =>
-  vi.waitFor(
-    () => expect(agent.report(unit)).toMatchObject({ phase: 'settled', generation }),
-    { timeout: 60_000, interval: 50 },
-  );
+  vi.waitFor(() => expect(agent.report(unit)).toMatchObject({ phase: 'settled', generation }), {
+    timeout: 60_000,
+    interval: 50,
+  });
 
 /** Requests that take a turn of the event loop each, as over a network; in memory they would block it by themselves. */
 const remote = (cluster: Cluster): Cluster => ({
@@ -72,14 +74,14 @@ test('promise 8: a unit of 20,000 objects is applied, kept and changed without e
   loop.longestMs();
   agent.reconciler.offer(assignmentOf(unit, 1, 'a'));
   await phase(agent, 1);
-  console.log('apply', loop.longestMs());
+  expect(loop.longestMs()).toBeLessThan(heldMsMax);
   world.cluster.drop(configMapAddress('settings-7'));
   await vi.waitFor(() => expect(agent.kinds()).toContain('DriftRepaired'));
-  console.log('drift', loop.longestMs());
+  expect(loop.longestMs()).toBeLessThan(heldMsMax);
   world.requests.length = 0;
   agent.reconciler.offer(assignmentOf(unit, 2, 'b'));
   await phase(agent, 2);
-  console.log('second', loop.longestMs());
+  expect(loop.longestMs()).toBeLessThan(heldMsMax);
   loop.stop();
   const writes = world.requests.filter(({ verb, kind }) => verb === 'apply' && kind !== 'Unit');
   expect(writes.map(({ name }) => name)).toEqual(['settings-0']);

@@ -7,6 +7,7 @@ import {
 import type { Resource } from '../cluster/index.ts';
 import { type Hook, plan, stamp } from '../domain/plan/index.ts';
 import { unitRequestsInFlightMax } from '../limits.ts';
+import { createBreath, pauseFor } from './breath.ts';
 import type { Context } from './context.ts';
 import { UnitError } from './failure.ts';
 import { endAtStart, runningHook } from './hooks.ts';
@@ -24,6 +25,7 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
   const desired = await desiredObjects(context, unit);
   await followKinds(context, unit, desired);
   await refuseForeignObjects(context, unit, desired);
+  await pauseFor(desired.length);
   signal.throwIfAborted();
 
   const planned = plan({
@@ -36,6 +38,7 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
   if (!planned.ok) {
     throw new UnitError(planned.error.join('; '), { terminal: true, audit: 'RenderFailed' });
   }
+  await pauseFor(desired.length);
   const { steps, onFailure } = planned.value;
   const hooks = new Map<string, Hook>();
   const texts = new Map<string, string>();
@@ -43,7 +46,10 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
   const known = new Map(
     unit.inventory?.entries.map((entry) => [objectKeyText(entry.key), entry] as const),
   );
+  const breath = createBreath();
   for (const object of steps.flatMap((step) => step.objects)) {
+    const pause = breath();
+    if (pause) await pause;
     const key = objectKey(object);
     const text = objectKeyText(key);
     const body = JSON.stringify(object);
@@ -67,8 +73,11 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
     });
     claims.set(text, unit.id);
   }
+  await pauseFor(desired.length);
   rendered.put(unit.id, texts);
   const inventory = intent(unit, entries);
+  await pauseFor(desired.length);
+  signal.throwIfAborted();
   journal.saveInventory(unit.id, inventory);
   unit.inventory = inventory;
   // From here on the cluster is changed, so the intent must outlive whatever happens.
@@ -156,8 +165,9 @@ async function desiredObjects(context: Context, unit: Unit): Promise<KubernetesO
   if (!objects.ok) {
     throw new UnitError(objects.error.message, { ...objects.error, audit: 'RenderFailed' });
   }
+  const scopes = definedScopes(objects.value);
   return inParallel(objects.value, unitRequestsInFlightMax, (object) =>
-    withNamespace(context, unit, object, objects.value),
+    withNamespace(context, unit, object, scopes),
   );
 }
 
@@ -165,11 +175,11 @@ async function withNamespace(
   { cluster }: Context,
   unit: Unit,
   object: KubernetesObject,
-  all: readonly KubernetesObject[],
+  scopes: ReadonlyMap<string, boolean>,
 ): Promise<KubernetesObject> {
   const { apiVersion, kind, metadata } = object;
   const namespaced =
-    definedScope(all, apiVersion, kind) ??
+    scopes.get(`${groupOf(apiVersion)}/${kind}`) ??
     (await cluster.resourceOf(apiVersion, kind, unit.work.signal))?.namespaced;
   if (namespaced === undefined) {
     throw new UnitError(
@@ -184,22 +194,19 @@ async function withNamespace(
   return { ...object, metadata: { ...metadata, namespace: own || 'default' } };
 }
 
-/** The scope that a definition in the same unit gives to a kind, which the cluster need not serve yet. */
-function definedScope(
-  all: readonly KubernetesObject[],
-  apiVersion: string,
-  kind: string,
-): boolean | undefined {
-  const group = groupOf(apiVersion);
-  if (!group.includes('.')) return undefined;
+/** Which kinds the unit's own definitions make namespaced; the cluster need not serve them yet. */
+function definedScopes(all: readonly KubernetesObject[]): Map<string, boolean> {
+  const scopes = new Map<string, boolean>();
   for (const object of all) {
     if (object.kind !== 'CustomResourceDefinition') continue;
     const spec = object.spec as
       | { group?: string; scope?: string; names?: { kind?: string } }
       | undefined;
-    if (spec?.group === group && spec.names?.kind === kind) return spec.scope === 'Namespaced';
+    if (spec?.group && spec.names?.kind) {
+      scopes.set(`${spec.group}/${spec.names.kind}`, spec.scope === 'Namespaced');
+    }
   }
-  return undefined;
+  return scopes;
 }
 
 type Kind = { readonly apiVersion: string; readonly kind: string };

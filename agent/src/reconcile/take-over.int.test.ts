@@ -1,4 +1,4 @@
-import type { KubernetesObject } from '@fairlead/shared/manifest';
+import { type KubernetesObject, unitDefinition } from '@fairlead/shared/manifest';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   type ControlPlane,
@@ -16,7 +16,6 @@ import {
   type Renders,
   startAgent,
 } from './harness.ts';
-import { unitDefinition } from './index.ts';
 
 const stack = new AsyncDisposableStack();
 let controlPlane: ControlPlane;

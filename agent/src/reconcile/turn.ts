@@ -3,6 +3,7 @@ import { unreachable } from '@fairlead/shared/result';
 import { ClusterError } from '../cluster/index.ts';
 import { unitObjectName } from '../domain/link/index.ts';
 import { applySteps } from './apply.ts';
+import { pauseFor } from './breath.ts';
 import type { Context } from './context.ts';
 import { waitsForUnits } from './dependencies.ts';
 import { noticeDrift, settleDrifts } from './drift.ts';
@@ -98,11 +99,16 @@ async function begin(context: Context, unit: Unit): Promise<Target | undefined> 
 
 /** Healthy: what is no longer rendered goes, and then the unit is settled. */
 async function finish(context: Context, unit: Unit, target: Target): Promise<void> {
+  const count = target.entries.size;
+  await pauseFor(target.stage === 'done' ? 0 : count);
   if (target.stage === 'wait') target.stage = beginPrune(context, unit, target) ? 'held' : 'prune';
   if (target.stage === 'prune') {
     if (!(await pruneObjects(context, unit, target))) return;
+    await pauseFor(count);
+    unit.work.signal.throwIfAborted();
     target.stage = 'done';
     settle(context, unit, target);
+    await pauseFor(count);
   }
   if (target.stage === 'done') context.setPhase(unit, 'settled');
   if (target.stage === 'held' && unit.phase === 'failed') {

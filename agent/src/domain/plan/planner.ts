@@ -122,19 +122,21 @@ const invalidWaves = (desired: readonly KubernetesObject[]): string[] =>
     .map((object) => `${keyTextOf(object)} declares a wave that is not a whole number`);
 
 function applySteps(desired: readonly KubernetesObject[]): ApplyStep[] {
-  const sorted = desired
-    .map((object) => ({ object, position: positionOf(object), text: keyTextOf(object) }))
-    .sort(
-      (left, right) =>
-        comparePositions(left.position, right.position) || (left.text < right.text ? -1 : 1),
-    );
-  const steps: (Position & { after: ApplyStep['after']; objects: KubernetesObject[] })[] = [];
-  for (const { object, position } of sorted) {
-    const last = steps.at(-1);
-    if (last && comparePositions(last, position) === 0) last.objects.push(object);
-    else steps.push({ ...position, after: after(last, position), objects: [object] });
+  type Group = Position & { items: { text: string; object: KubernetesObject }[] };
+  const groups = new Map<string, Group>();
+  for (const object of desired) {
+    const position = positionOf(object);
+    const name = `${position.section} ${position.wave} ${position.phase}`;
+    const group = groups.get(name) ?? { ...position, items: [] };
+    groups.set(name, group);
+    group.items.push({ text: keyTextOf(object), object });
   }
-  return steps;
+  const sorted = [...groups.values()].sort(comparePositions);
+  return sorted.map(({ items, ...position }, index) => {
+    items.sort((left, right) => (left.text < right.text ? -1 : 1));
+    const objects = items.map(({ object }) => object);
+    return { ...position, after: after(sorted[index - 1], position), objects };
+  });
 }
 
 /** Definitions must work before anything that may use them; waves wait for health; kinds of one wave for order only. */
