@@ -110,6 +110,8 @@ export const reportObjectMessageBytesMax = 1_024;
 export const apiRequestsInFlightMax = 24;
 export const apiRequestMsMax = 60_000;
 export const apiTriesMax = 6;
+/** How long one request is held back by a server that asks to wait. */
+export const apiRefusedMsMax = 120_000;
 export const apiBackoffMsMin = 100;
 export const apiBackoffMsMax = 10_000;
 /** One answer: a page of a list, or an object. */
@@ -135,6 +137,16 @@ export const watchLineBytesMax = 8 * 1024 * 1024;
 export const unitsInParallelMax = 24;
 /** Requests of one unit at once, so that a large unit leaves room for others. */
 export const unitRequestsInFlightMax = 12;
+/** Work on many objects gives way to the event loop after this time. */
+export const workHeldMsMax = 20;
+/** The event loop runs between the steps of a turn over so many objects. */
+export const workObjectsHeldMax = 1_000;
+/** Times that one object is looked at again because others write it while it is applied. */
+export const writeRoundsMax = 4;
+/** Objects that another tool applies as well, named in a unit's message. */
+export const rivalsShownMax = 3;
+/** Conflicting fields named in one message. */
+export const conflictsShownMax = 5;
 /** Pause between two looks for a kind that the unit has just defined. */
 export const kindLookMs = 250;
 /** Pause after a failed try; it doubles, with jitter. */

@@ -5,6 +5,7 @@ import {
   apiAnswerBytesMax,
   apiBackoffMsMax,
   apiBackoffMsMin,
+  apiRefusedMsMax,
   apiRequestMsMax,
   apiRequestsInFlightMax,
   apiTriesMax,
@@ -12,6 +13,7 @@ import {
 } from '../limits.ts';
 import { createCredentials, type KubernetesAccess } from './credentials.ts';
 import { errorOfStatus } from './error-of-status.ts';
+import { createPacing } from './pacing.ts';
 import { ClusterError } from './port.ts';
 
 export type ApiRequest = {
@@ -79,16 +81,26 @@ export function connect(access: KubernetesAccess): Connection {
     });
   };
 
+  const pacing = createPacing({ inFlightMax: apiRequestsInFlightMax });
+
   const once = async (request: ApiRequest): Promise<Attempt> => {
-    let answer: IncomingMessage;
+    const place = pacing.enter(request.signal);
+    if (place) await place;
+    const round = pacing.round();
+    let outcome: 'served' | 'refused' | 'none' = 'none';
     try {
-      answer = await send(request, agents.json);
+      const answer = await send(request, agents.json);
       const text = await readAll(answer);
       const status = answer.statusCode ?? 0;
+      outcome = status === 429 || status === 503 ? 'refused' : 'served';
       if (status < 300) return { value: text === '' ? undefined : JSON.parse(text) };
       const error = errorOfStatus(status, text, request.path);
       const again = status === 429 || status >= 500;
-      return { error, retryAfterMs: again ? retryAfterMs(answer) : undefined };
+      return {
+        error,
+        isRefused: status === 429,
+        retryAfterMs: again ? retryAfterMs(answer) : undefined,
+      };
     } catch (error) {
       request.signal?.throwIfAborted();
       const reason = error instanceof Error ? error.message : String(error);
@@ -96,21 +108,29 @@ export function connect(access: KubernetesAccess): Connection {
         error: new ClusterError('unavailable', `${server} does not answer: ${reason}`, {
           cause: error,
         }),
+        isRefused: false,
         retryAfterMs: 0,
       };
+    } finally {
+      pacing.leave(outcome, round);
     }
   };
 
   return {
     json: async (request) => {
       let backoffMs = apiBackoffMsMin;
-      for (let tries = 1; ; tries++) {
+      let tries = 0;
+      const until = performance.now() + apiRefusedMsMax;
+      for (;;) {
         const attempt = await once(request);
         if ('value' in attempt) return attempt.value;
-        if (attempt.retryAfterMs === undefined || tries === apiTriesMax) throw attempt.error;
-        const pauseMs = Math.max(attempt.retryAfterMs, backoffMs * (0.5 + Math.random()));
+        // A server that asks to wait is waited for; one that fails is tried a few times.
+        const mayGoOn = attempt.isRefused ? performance.now() < until : ++tries < apiTriesMax;
+        if (attempt.retryAfterMs === undefined || !mayGoOn) throw attempt.error;
+        const asked = attempt.retryAfterMs * (1 + Math.random() / 2);
+        const pauseMs = asked > 0 ? asked : backoffMs * (0.5 + Math.random());
         await sleep(Math.min(pauseMs, apiBackoffMsMax), undefined, { signal: request.signal });
-        backoffMs *= 2;
+        if (asked === 0) backoffMs *= 2;
       }
     },
     stream: async (request) => {
@@ -128,7 +148,12 @@ export function connect(access: KubernetesAccess): Connection {
 
 type Attempt =
   | { readonly value: unknown }
-  | { readonly error: ClusterError; readonly retryAfterMs: number | undefined };
+  | {
+      readonly error: ClusterError;
+      /** The server is too busy now, and has not looked at the request. */
+      readonly isRefused: boolean;
+      readonly retryAfterMs: number | undefined;
+    };
 
 /** A service account's token changes while the agent runs, so credentials are read again after a while. */
 function createRereading(read: () => Promise<RequestOptions>): () => Promise<RequestOptions> {

@@ -1,4 +1,9 @@
-import { ClusterError, type ClusterErrorCode, type FieldConflict } from './port.ts';
+import {
+  ClusterError,
+  type ClusterErrorCode,
+  type FieldConflict,
+  type FieldFault,
+} from './port.ts';
 
 type Status = {
   message?: string;
@@ -11,7 +16,11 @@ export function errorOfStatus(status: number, text: string, path: string): Clust
   const answer = parseStatus(text);
   const conflicts = fieldConflicts(answer);
   const message = answer.message ?? `${path}: status ${status}`;
-  return new ClusterError(codeOf(status, conflicts), message, { status, conflicts });
+  return new ClusterError(codeOf(status, conflicts), message, {
+    status,
+    conflicts,
+    faults: fieldFaults(answer),
+  });
 }
 
 function codeOf(status: number, conflicts: readonly FieldConflict[]): ClusterErrorCode {
@@ -46,6 +55,11 @@ const fieldConflicts = (answer: Status): FieldConflict[] =>
       manager: managerPattern.exec(cause.message ?? '')?.[1] ?? 'unknown',
       field: cause.field ?? '',
     }));
+
+const fieldFaults = (answer: Status): FieldFault[] =>
+  (answer.details?.causes ?? [])
+    .filter((cause) => cause.reason?.startsWith('FieldValue'))
+    .map(({ reason = '', field = '', message = '' }) => ({ reason, field, message }));
 
 function parseStatus(text: string): Status {
   try {

@@ -17,6 +17,7 @@ export {
   ClusterError,
   type ClusterErrorCode,
   type FieldConflict,
+  type FieldFault,
   fieldManager,
   type ListOptions,
   type ObjectAddress,

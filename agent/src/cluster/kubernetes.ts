@@ -48,6 +48,22 @@ export function createKubernetesCluster(access: KubernetesAccess): Cluster {
     resourceOf: discovery.resourceOf,
     resources: discovery.watchable,
     apply,
+    setManagedFields: async (object, managedFields, signal) => {
+      const { resourceVersion } = object.metadata;
+      const path = objectPath(await served(object, signal), addressOf(object));
+      const patched = await connection.json({
+        method: 'PATCH',
+        path: `${path}?${new URLSearchParams({ fieldManager })}`,
+        contentType: 'application/json-patch+json',
+        // The version in the object itself makes the API server refuse to write over a newer one.
+        body: JSON.stringify([
+          { op: 'replace', path: '/metadata/managedFields', value: managedFields },
+          { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },
+        ]),
+        signal,
+      });
+      return patched as KubernetesObject;
+    },
     get: async (address, signal) => {
       const path = objectPath(await served(address, signal), address);
       return absent(connection.json({ method: 'GET', path, signal }) as Promise<KubernetesObject>);

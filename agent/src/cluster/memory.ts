@@ -5,7 +5,7 @@ import { type Cluster, ClusterError, fieldManager, type ObjectAddress } from './
 import { mergeApply, mergeUpdate } from './server-side-apply.ts';
 
 export type MemoryRequest = {
-  readonly verb: 'apply' | 'dry-run' | 'get' | 'list' | 'remove' | 'watch';
+  readonly verb: 'apply' | 'dry-run' | 'get' | 'list' | 'remove' | 'set-managed-fields' | 'watch';
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
@@ -127,6 +127,7 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     const live = store.get(identity(address));
     checkPreconditions(live, object);
     const merged = merge(live, object, force);
+    checkImmutable(live, merged);
     if (dryRun) return merged;
     if (live && JSON.stringify(sorted(live)) === JSON.stringify(sorted(merged))) {
       return structuredClone(live);
@@ -146,6 +147,16 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     resourceOf,
     resources: async () => [...kinds.values()],
     apply,
+    setManagedFields: async (object, managedFields) => {
+      const address = addressOfObject(object);
+      await ask('set-managed-fields', address);
+      const live = store.get(identity(address));
+      if (!live) throw new ClusterError('not_found', `${object.kind} is not there`);
+      checkPreconditions(live, object);
+      const next = structuredClone(live);
+      next.metadata.managedFields = structuredClone([...managedFields]);
+      return write(next);
+    },
     get: async (address) => {
       await ask('get', address);
       return structuredClone(store.get(identity(address)));
@@ -237,6 +248,33 @@ function checkPreconditions(live: KubernetesObject | undefined, object: Kubernet
 
 const stale = (asked: string | undefined, live: KubernetesObject | undefined): boolean =>
   asked !== undefined && asked !== live?.metadata.resourceVersion;
+
+/** Fields that these kinds never change, as the API server refuses them. */
+const immutableFields: Readonly<Record<string, string>> = {
+  Deployment: 'selector',
+  Job: 'template',
+  PersistentVolumeClaim: 'storageClassName',
+  StatefulSet: 'serviceName',
+};
+
+function checkImmutable(live: KubernetesObject | undefined, merged: KubernetesObject): void {
+  const name = immutableFields[merged.kind];
+  if (name === undefined || !live) return;
+  const specField = ({ spec }: KubernetesObject) =>
+    JSON.stringify(sorted((spec as Record<string, unknown> | undefined)?.[name]));
+  // Only what has a value keeps it.
+  if (specField(live) === undefined || specField(live) === specField(merged)) return;
+  const field = `spec.${name}`;
+  const message = `${field}: Invalid value: field is immutable`;
+  throw new ClusterError(
+    'invalid',
+    `${merged.kind} ${merged.metadata.name} is invalid: ${message}`,
+    {
+      status: 422,
+      faults: [{ reason: 'FieldValueInvalid', field, message }],
+    },
+  );
+}
 
 /** What counts for `metadata.generation`. */
 function content({ metadata: _, status: __, ...rest }: KubernetesObject): string {

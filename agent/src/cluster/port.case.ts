@@ -70,7 +70,10 @@ export function describePort(name: string, get: () => PortUnderTest): void {
       await interfere(settings('conflict', { a: 'theirs' }, false), 'other');
       await expect(
         cluster.apply(settings('conflict', { a: 'ours' }), { force: false }),
-      ).rejects.toMatchObject({ code: 'conflict', conflicts: [{ manager: 'other' }] });
+      ).rejects.toMatchObject({
+        code: 'conflict',
+        conflicts: [{ manager: 'other', field: '.data.a' }],
+      });
       const forced = await cluster.apply(settings('conflict', { a: 'ours' }), { force: true });
       expect(forced.data).toEqual({ a: 'ours' });
     });
@@ -92,6 +95,54 @@ export function describePort(name: string, get: () => PortUnderTest): void {
       await interfere(settings('added', { b: '2' }, false), 'other');
       const changed = await cluster.get(address('added'));
       expect(changed && owned(changed)).toBe(owned(first));
+    });
+
+    test('managed fields are said anew for the very version that was read, and for no other', async () => {
+      const { cluster, interfere } = get();
+      await interfere(settings('managers', { a: '1', b: '2' }, false), 'other');
+      const applied = await cluster.apply(settings('managers', { a: '1' }), { force: true });
+      const entries = applied.metadata.managedFields as { manager: string }[];
+      const ours = entries.filter(({ manager }) => manager === fieldManager);
+      const handed = await cluster.setManagedFields(applied, ours);
+      expect(handed.metadata.managedFields).toEqual(ours);
+      expect(owned(handed)).toBe(owned(applied));
+      expect(handed.data).toEqual({ a: '1', b: '2' });
+      await expect(cluster.setManagedFields(applied, ours)).rejects.toMatchObject({
+        code: 'precondition_failed',
+      });
+      const gone = await cluster.apply(settings('managers', { c: '3' }), { force: false });
+      expect(gone.data).toEqual({ b: '2', c: '3' });
+    });
+
+    test('an immutable field is refused with its name, and the same object under another name is not', async () => {
+      const { cluster } = get();
+      const job = (name: string, image: string): KubernetesObject => ({
+        apiVersion: 'batch/v1',
+        kind: 'Job',
+        metadata: { name, namespace: 'default' },
+        spec: {
+          suspend: true,
+          template: { spec: { restartPolicy: 'Never', containers: [{ name: 'run', image }] } },
+        },
+      });
+      await cluster.apply(job('case-immutable', 'run:1'), { force: false });
+      await expect(
+        cluster.apply(job('case-immutable', 'run:2'), { force: true }),
+      ).rejects.toMatchObject({
+        code: 'invalid',
+        status: 422,
+        faults: [{ reason: 'FieldValueInvalid', field: 'spec.template' }],
+      });
+      const other = await cluster.apply(job('case-other', 'run:2'), { force: true, dryRun: true });
+      expect(other.metadata.name).toBe('case-other');
+      expect(
+        await cluster.get({
+          apiVersion: 'batch/v1',
+          kind: 'Job',
+          namespace: 'default',
+          name: 'case-other',
+        }),
+      ).toBeUndefined();
     });
 
     test('a dry run answers as an apply would and changes nothing', async () => {

@@ -69,6 +69,13 @@ export type WatchEvent =
 
 export type FieldConflict = { readonly manager: string; readonly field: string };
 
+/** Why one field was refused; the reason is the API server's own word, such as `FieldValueInvalid`. */
+export type FieldFault = {
+  readonly reason: string;
+  readonly field: string;
+  readonly message: string;
+};
+
 export type ClusterErrorCode =
   /** Fields belong to other managers; `conflicts` names them. */
   | 'conflict'
@@ -88,15 +95,23 @@ export class ClusterError extends Error {
   readonly code: ClusterErrorCode;
   readonly status: number;
   readonly conflicts: readonly FieldConflict[];
+  /** The fields that an `invalid` object was refused for, where the API server names them. */
+  readonly faults: readonly FieldFault[];
   constructor(
     code: ClusterErrorCode,
     message: string,
-    options: { status?: number; conflicts?: readonly FieldConflict[]; cause?: unknown } = {},
+    options: {
+      status?: number;
+      conflicts?: readonly FieldConflict[];
+      faults?: readonly FieldFault[];
+      cause?: unknown;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.code = code;
     this.status = options.status ?? 0;
     this.conflicts = options.conflicts ?? [];
+    this.faults = options.faults ?? [];
   }
 }
 
@@ -115,6 +130,12 @@ export type Cluster = {
   readonly resources: (signal?: AbortSignal) => Promise<readonly Resource[]>;
   /** Server-side apply by `fieldManager`; returns the object as it now is. */
   readonly apply: (object: KubernetesObject, options: ApplyOptions) => Promise<KubernetesObject>;
+  /** Says anew who owns which field of the very version that was read; `precondition_failed` when it has changed. */
+  readonly setManagedFields: (
+    object: KubernetesObject,
+    managedFields: readonly unknown[],
+    signal?: AbortSignal,
+  ) => Promise<KubernetesObject>;
   readonly get: (
     address: ObjectAddress,
     signal?: AbortSignal,

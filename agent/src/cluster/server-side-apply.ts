@@ -38,6 +38,16 @@ const entry = (
 const same = (left: unknown, right: unknown): boolean =>
   JSON.stringify(left) === JSON.stringify(right);
 
+/** As the API server writes a path. */
+const conflictText = (path: FieldPath): string =>
+  path
+    .map((part) =>
+      part.startsWith('f:')
+        ? `.${part.slice(2)}`
+        : `[name=${JSON.stringify((JSON.parse(part.slice(2)) as { name: string }).name)}]`,
+    )
+    .join('');
+
 export type Merge =
   | { readonly merged: KubernetesObject }
   | { readonly conflicts: readonly FieldConflict[] };
@@ -66,7 +76,7 @@ export function mergeApply(
     for (const path of pathsOfTree(other.fieldsV1)) {
       if (!texts.has(pathText(path))) continue;
       if (same(valueAt(live, path), valueAt(configuration, path))) continue;
-      conflicts.push({ manager: other.manager, field: path.join('.') });
+      conflicts.push({ manager: other.manager, field: conflictText(path) });
       taken.add(pathText(path));
     }
   }

@@ -1,11 +1,19 @@
-import { type KubernetesObject, objectKey, objectKeyText } from '@fairlead/shared/manifest';
+import {
+  type KubernetesObject,
+  type ObjectKey,
+  objectKey,
+  objectKeyText,
+} from '@fairlead/shared/manifest';
 import { auditObjectsMax, kindLookMs, unitRequestsInFlightMax } from '../limits.ts';
 import type { Context } from './context.ts';
 import { noticeDrift } from './drift.ts';
 import { asUnitError, type UnitError } from './failure.ts';
+import { endOf, noticeHookEnd, startHook } from './hooks.ts';
 import { inParallel } from './in-parallel.ts';
+import type { InventoryEntry } from './ports.ts';
 import { followKinds } from './prepare.ts';
 import { describeKeys, shortKey, unready } from './readiness.ts';
+import { writeOrReplace } from './replace-object.ts';
 import type { Target, Unit } from './unit.ts';
 
 /** Applies step by step; returns whether all steps are applied. `false`: it waits for what was applied to work. */
@@ -13,8 +21,7 @@ export async function applySteps(context: Context, unit: Unit, target: Target): 
   for (; target.stepIndex < target.steps.length; target.stepIndex++) {
     const step = target.steps[target.stepIndex];
     if (!step) break;
-    const before = target.steps.slice(0, target.stepIndex).flatMap(({ objects }) => objects);
-    const waitsFor = unready(context.live, before.map(objectKey), step.after);
+    const waitsFor = unready(context.live, entriesBefore(target), step.after);
     if (waitsFor.length > 0) {
       context.setPhase(unit, 'waiting', `waits for ${describeKeys(context.live, waitsFor)}`);
       return false;
@@ -30,11 +37,20 @@ export async function applySteps(context: Context, unit: Unit, target: Target): 
     }
     await followKinds(context, unit, step.objects);
     unit.work.signal.throwIfAborted();
-    await applyStep(context, unit, target, step.objects);
+    const leaving = await applyStep(context, unit, target, step.objects);
+    if (leaving.length > 0) {
+      context.setPhase(unit, 'waiting', `waits for the end of ${leaving.map(shortKey).join(', ')}`);
+      return false;
+    }
   }
   target.steps = [];
   auditApplied(context, unit, target);
   return true;
+}
+
+function entriesBefore(target: Target): InventoryEntry[] {
+  const objects = target.steps.slice(0, target.stepIndex).flatMap((step) => step.objects);
+  return objects.flatMap((object) => target.entries.get(objectKeyText(objectKey(object))) ?? []);
 }
 
 /** A definition that is established a moment ago may take another one to be served. */
@@ -51,17 +67,20 @@ async function firstUnserved(
   return undefined;
 }
 
+/** Applies side by side; returns the objects whose old ones must be gone first. */
 async function applyStep(
   context: Context,
   unit: Unit,
   target: Target,
   objects: readonly KubernetesObject[],
-): Promise<void> {
+): Promise<ObjectKey[]> {
+  const leaving: ObjectKey[] = [];
   const failures: UnitError[] = [];
   await inParallel(objects, unitRequestsInFlightMax, async (object) => {
     if (unit.work.signal.aborted) return;
     try {
-      await applyOne(context, unit, target, object);
+      const isDone = await applyOne(context, unit, target, object);
+      if (!isDone) leaving.push(objectKey(object));
     } catch (error) {
       failures.push(asUnitError(error, shortKey(objectKey(object))));
     }
@@ -69,6 +88,7 @@ async function applyStep(
   unit.work.signal.throwIfAborted();
   const worst = failures.find((failure) => failure.terminal) ?? failures[0];
   if (worst) throw worst;
+  return leaving;
 }
 
 /** Nothing to write: we applied this very object, and our fields are as we left them. */
@@ -85,40 +105,51 @@ async function applyOne(
   unit: Unit,
   target: Target,
   object: KubernetesObject,
-): Promise<void> {
-  const { cluster, live } = context;
+): Promise<boolean> {
+  const { live } = context;
   const key = objectKey(object);
   const text = objectKeyText(key);
   const before = live.get(text);
   const entry = target.entries.get(text);
-  if (!entry) return;
+  if (!entry || endOf(unit, entry)) return true;
+  if (before?.isLeaving) return false;
   if (before?.reconcileDisabled || isUnchanged(context, target, object)) {
     target.applied.unchanged++;
     if (before)
       target.entries.set(text, { ...entry, uid: before.uid, ownedHash: before.ownedHash });
-    return;
+    return true;
   }
   unit.inFlight.add(text);
   try {
-    const applied = await cluster.apply(object, { force: true, signal: unit.work.signal });
-    const { uid, ownedHash, resourceVersion } = live.observe(applied);
-    target.entries.set(text, { ...entry, uid, ownedHash });
+    const write = target.hooks.has(text) ? startHook : writeOrReplace;
+    const written = await write(context, unit, object, entry);
+    if (!written) return false;
+    const { uid, ownedHash, resourceVersion } = live.observe(written.applied);
+    const { left: _, ...rest } = entry;
+    target.entries.set(text, { ...rest, uid, ownedHash, ...written.memory });
+    if (written.takenFrom.length > 0) {
+      target.applied.takenOver.push({ key, from: written.takenFrom });
+    }
     if (!before) target.applied.created.push(key);
     else if (before.resourceVersion === resourceVersion) target.applied.unchanged++;
     else target.applied.configured.push(key);
   } finally {
     unit.inFlight.delete(text);
   }
+  noticeHookEnd(unit, text, undefined, live.get(text));
   noticeDrift(context, unit, text, undefined);
+  return true;
 }
 
 function auditApplied(context: Context, unit: Unit, { applied }: Target): void {
-  const { created, configured, unchanged } = applied;
-  if (created.length + configured.length === 0) return;
+  const { created, configured, unchanged, takenOver } = applied;
+  if (created.length + configured.length + takenOver.length === 0) return;
+  const from = [...new Set(takenOver.flatMap((taken) => taken.from))].join(', ');
+  const taken = from === '' ? '' : `, ${takenOver.length} taken over from ${from}`;
   context.audit(
     unit,
     'ObjectsApplied',
-    `${created.length} created, ${configured.length} configured, ${unchanged} unchanged`,
+    `${created.length} created, ${configured.length} configured, ${unchanged} unchanged${taken}`,
     {
       details: {
         created: created.slice(0, auditObjectsMax).map(objectKeyText),
@@ -126,6 +157,15 @@ function auditApplied(context: Context, unit: Unit, { applied }: Target): void {
         createdTotal: created.length,
         configuredTotal: configured.length,
         unchangedTotal: unchanged,
+        ...(from === ''
+          ? {}
+          : {
+              takenOver: takenOver
+                .slice(0, auditObjectsMax)
+                .map((object) => objectKeyText(object.key)),
+              takenOverTotal: takenOver.length,
+              takenOverFrom: from,
+            }),
       },
     },
   );

@@ -33,6 +33,9 @@ export type Context = {
   readonly rendered: RenderedCache;
   /** Which unit of this agent claims an object; decides between two that claim it in the same moment. */
   readonly claims: Map<string, UnitId>;
+  readonly units: ReadonlyMap<UnitId, Unit>;
+  /** Units that wait for other units; they get a turn whenever any unit has come further. */
+  readonly dependants: Set<Unit>;
   /** Which kinds held members of a unit when the agent started, from its parent object in the cluster. */
   readonly parentKinds: ReadonlyMap<UnitId, readonly { group: string; kind: string }[]>;
   readonly logger: ReconcileLogger;

@@ -1,5 +1,6 @@
 import type { KubernetesObject } from '@fairlead/shared/manifest';
 import { fieldManager } from '../cluster/index.ts';
+import { withoutFields } from '../domain/conflict/index.ts';
 import {
   type Drift,
   type FightLimits,
@@ -25,6 +26,7 @@ import type { InventoryEntry } from './ports.ts';
 import { renderAgain } from './prepare.ts';
 import { shortKey } from './readiness.ts';
 import type { Target, Unit } from './unit.ts';
+import { memoryOf } from './write-object.ts';
 
 const fightLimits: FightLimits = {
   windowMs: fightWindowMs,
@@ -46,6 +48,8 @@ export function noticeDrift(
 ): boolean {
   const entry = (unit.target ?? unit.previous)?.entries.get(text);
   if (!entry || entry.ownedHash === '' || unit.inFlight.has(text)) return false;
+  // A hook that has ended is history: it may go, by its time to live or by hand.
+  if (entry.ended) return false;
   const record = live.get(text);
   const isAsLeft =
     record !== undefined &&
@@ -69,7 +73,7 @@ export async function settleDrifts(context: Context, unit: Unit, target: Target)
   if (waiting.length === 0) return;
   for (const [text] of waiting) refuseTaken(context, unit, text);
   const reportOnly = unit.assignment.apply.drift === 'report';
-  const bodyOf = createBodies(context, unit);
+  const bodyOf = createBodies(context, unit, target);
   const failures: UnitError[] = [];
   await inParallel(waiting, unitRequestsInFlightMax, async ([text, found]) => {
     const entry = target.entries.get(text);
@@ -130,7 +134,8 @@ async function repair(context: Context, unit: Unit, target: Target, drift: Found
   try {
     applied = await cluster.apply(body, { force: true, signal: unit.work.signal });
     const { uid, ownedHash } = live.observe(applied);
-    target.entries.set(text, { ...entry, uid, ownedHash });
+    const memory = memoryOf(applied, entry.left ?? []);
+    target.entries.set(text, { ...entry, uid, ownedHash, ...memory });
   } catch (error) {
     unit.drifts.set(text, found);
     throw error;
@@ -149,9 +154,9 @@ async function repair(context: Context, unit: Unit, target: Target, drift: Found
 }
 
 /** Rendered objects; those that the cache let go are rendered again from the tree on disk, once for all of a turn. */
-function createBodies(context: Context, unit: Unit): Found['bodyOf'] {
+function createBodies(context: Context, unit: Unit, target: Target): Found['bodyOf'] {
   let again: ReturnType<typeof renderAgain> | undefined;
-  return async (text) => {
+  const whole = async (text: string): Promise<KubernetesObject> => {
     const held = context.rendered.get(unit.id, text);
     if (held) return held;
     again ??= renderAgain(context, unit);
@@ -159,6 +164,8 @@ function createBodies(context: Context, unit: Unit): Found['bodyOf'] {
     if (body !== undefined) return JSON.parse(body);
     throw new UnitError(`the commit does not render ${text} any more`, { terminal: false });
   };
+  // Force must not take what was left to another manager.
+  return async (text) => withoutFields(await whole(text), target.entries.get(text)?.left ?? []);
 }
 
 async function reportDrift(

@@ -3,6 +3,7 @@ import { err, ok } from '@fairlead/shared/result';
 import { systemClock, systemRandom } from '@fairlead/shared/time';
 import {
   type Cluster,
+  ClusterError,
   createMemoryCluster,
   type MemoryCluster,
   type MemoryRequest,
@@ -19,7 +20,7 @@ import {
 /** A journal for tests: it outlives the reconcilers that use it, as a disk does. */
 export function createMemoryJournal(): ReconcileJournal & { readonly writes: () => number } {
   const assignments = new Map<string, Assignment>();
-  const inventories = new Map<UnitId, Inventory>();
+  const inventories = new Map<UnitId, string>();
   let writes = 0;
   return {
     durable: async () => {},
@@ -31,9 +32,12 @@ export function createMemoryJournal(): ReconcileJournal & { readonly writes: () 
     loadAssignments: () => [...assignments.values()],
     saveInventory: (unit, inventory) => {
       writes++;
-      inventories.set(unit, structuredClone(inventory));
+      inventories.set(unit, JSON.stringify(inventory));
     },
-    loadInventory: (unit) => structuredClone(inventories.get(unit)),
+    loadInventory: (unit) => {
+      const text = inventories.get(unit);
+      return text === undefined ? undefined : (JSON.parse(text) as Inventory);
+    },
     removeInventory: (unit) => {
       inventories.delete(unit);
     },
@@ -131,10 +135,14 @@ export type AgentOptions = {
   readonly cluster: Cluster;
   readonly journal: ReconcileJournal;
   readonly renders: Renders;
+  /** Counts what the agent does, and may end its life there. */
+  readonly life?: NumberedLife;
 };
 
 /** One life of an agent: a reconciler over parts that outlive it. */
-export async function startAgent({ cluster, journal, renders }: AgentOptions): Promise<Agent> {
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { renders } = options;
+  const { cluster, journal, allow } = numbered(options);
   const life = new AbortController();
   const reports: UnitReport[] = [];
   const audits: AuditEntry[] = [];
@@ -158,10 +166,12 @@ export async function startAgent({ cluster, journal, renders }: AgentOptions): P
     render: async (assignment) => {
       const rendered = renders.get(assignment.commit);
       if (rendered === undefined) return err({ message: 'no such render', terminal: true });
-      return 'message' in rendered ? err(rendered) : ok(structuredClone([...rendered]));
+      return 'message' in rendered ? err(rendered) : ok([...rendered]);
     },
-    onReport: (report) => reports.push(report),
-    onAudit: (entry) => audits.push(entry),
+    onReport: (report) => allow('report') && reports.push(report),
+    onAudit: (entry) => {
+      if (allow(`audit ${entry.kind}`)) audits.push(entry);
+    },
     agentNamespace: 'fairlead',
     signal: life.signal,
     logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
@@ -178,6 +188,68 @@ export async function startAgent({ cluster, journal, renders }: AgentOptions): P
       await reconciler.drained();
     },
   };
+}
+
+/** The steps of an agent: every request before and after, every write of the journal, every audit event and report. */
+export type NumberedLife = {
+  /** The agent dies at this step, counted from 1: nothing that it does from then on has an effect. */
+  readonly endsAt: number;
+  readonly steps: string[];
+  readonly isOver: () => boolean;
+};
+
+export function createLife(endsAt = Number.POSITIVE_INFINITY): NumberedLife {
+  const steps: string[] = [];
+  return { endsAt, steps, isOver: () => steps.length >= endsAt };
+}
+
+function numbered({ cluster, journal, life }: AgentOptions) {
+  const allow = (step: string): boolean => {
+    if (!life) return true;
+    if (life.isOver()) return false;
+    life.steps.push(step);
+    return !life.isOver();
+  };
+  const must = (step: string) => {
+    if (!allow(step)) throw new ClusterError('unavailable', `killed: ${step}`);
+  };
+  const request =
+    <Arguments extends unknown[], Value>(
+      name: string,
+      send: (...given: Arguments) => Promise<Value>,
+    ) =>
+    async (...given: Arguments): Promise<Value> => {
+      must(`before ${name}`);
+      const answer = await send(...given);
+      must(`after ${name}`);
+      return answer;
+    };
+  const write =
+    <Arguments extends unknown[]>(name: string, save: (...given: Arguments) => void) =>
+    (...given: Arguments): void => {
+      must(`before ${name}`);
+      save(...given);
+      must(`after ${name}`);
+    };
+  const counted: Cluster = {
+    ...cluster,
+    apply: request('apply', cluster.apply),
+    setManagedFields: request('set managed fields', cluster.setManagedFields),
+    get: request('get', cluster.get),
+    remove: request('remove', cluster.remove),
+    watch: (watch, onEvent) =>
+      cluster.watch(watch, (event) => {
+        if (!life?.isOver()) onEvent(event);
+      }),
+  };
+  const durable: ReconcileJournal = {
+    ...journal,
+    durable: request('durable', journal.durable),
+    saveAssignment: write('save assignment', journal.saveAssignment),
+    saveInventory: write('save inventory', journal.saveInventory),
+    removeInventory: write('remove inventory', journal.removeInventory),
+  };
+  return life ? { cluster: counted, journal: durable, allow } : { cluster, journal, allow };
 }
 
 export type World = {

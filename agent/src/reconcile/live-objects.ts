@@ -7,6 +7,7 @@ import {
 } from '@fairlead/shared/manifest';
 import type { Clock } from '@fairlead/shared/time';
 import { type Cluster, ClusterError, fieldManager, type WatchEvent } from '../cluster/index.ts';
+import { rivalTools } from '../domain/conflict/index.ts';
 import { ownedFieldsText } from '../domain/drift/index.ts';
 import type { Health, HealthOptions, ObjectHealth } from '../domain/health/index.ts';
 import {
@@ -30,6 +31,8 @@ export type LiveRecord = LiveObject & {
   /** What holds up an object that is leaving. */
   readonly finalizers: readonly string[];
   readonly reconcileDisabled: boolean;
+  /** Tools for deploying that own fields together with us, in words; empty without any. */
+  readonly rivals: string;
   /** Since when it is neither healthy nor failed, in the agent's time. */
   readonly progressingSinceMs: number | undefined;
   /** Selects the pods of a workload that is not healthy; empty otherwise. */
@@ -128,6 +131,7 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
       ownerUids: metadata.ownerReferences?.map((owner) => owner.uid) ?? none,
       contains: containsOf(object),
       reconcileDisabled: isReconcileDisabled(metadata),
+      rivals: rivalTools(object, fieldManager),
       position: positionOf(object),
       resourceVersion: metadata.resourceVersion ?? '0',
       ownedHash: digest(ownedFieldsText(object, fieldManager)),

@@ -1,5 +1,6 @@
 import type { KubernetesObject, ObjectKey } from '@fairlead/shared/manifest';
 import type { Result } from '@fairlead/shared/result';
+import type { FieldPath } from '../domain/conflict/index.ts';
 import type { Assignment, AuditEntry, UnitId, UnitReport } from '../domain/link/index.ts';
 
 /**
@@ -14,6 +15,22 @@ export type InventoryEntry = {
   readonly desiredHash: string;
   /** Digest of the field set that the API server recorded for us after our last apply. */
   readonly ownedHash: string;
+  /** The fields that we owned after our last apply, as `rememberFields` writes them. */
+  readonly fields?: string;
+  /** Fields of the commit that are left to another manager; our applies say nothing of them. */
+  readonly left?: readonly FieldPath[];
+  /** How a hook ended; its object may be gone by then. */
+  readonly ended?: HookEnd;
+};
+
+/** A hook runs once a generation, however often the agent starts. */
+export type HookEnd = {
+  readonly epoch: number;
+  readonly generation: number;
+  readonly outcome: 'succeeded' | 'failed';
+  readonly message: string;
+  /** The hook's policy wants its object gone. */
+  readonly remove: boolean;
 };
 
 /** What the unit owns. Written before the first apply of a generation and once after the last; a crash between is safe. */
@@ -24,6 +41,8 @@ export type Inventory = {
   /** Digest over all rendered objects and the options that shape them; an equal digest needs no writes. */
   readonly renderedHash: string;
   readonly state: 'applying' | 'settled';
+  /** Some generation was settled before, so this one is no first install. */
+  readonly wasSettled?: boolean;
   readonly entries: readonly InventoryEntry[];
 };
 

@@ -5,16 +5,18 @@ import {
   objectKeyText,
 } from '@fairlead/shared/manifest';
 import type { Resource } from '../cluster/index.ts';
-import { plan, stamp } from '../domain/plan/index.ts';
+import { type Hook, plan, stamp } from '../domain/plan/index.ts';
 import { unitRequestsInFlightMax } from '../limits.ts';
+import { createBreath, pauseFor } from './breath.ts';
 import type { Context } from './context.ts';
 import { UnitError } from './failure.ts';
+import { endAtStart, runningHook } from './hooks.ts';
 import { inParallel } from './in-parallel.ts';
 import { digest } from './live-objects.ts';
 import { refuseForeignObjects } from './ownership.ts';
 import type { Inventory, InventoryEntry } from './ports.ts';
 import { prunePolicy } from './prune.ts';
-import type { Target, Unit } from './unit.ts';
+import { emptyTarget, type Target, type Unit } from './unit.ts';
 
 /** From the assignment to a target: the tree, the rendered objects, their owners and the plan. Nothing is applied yet. */
 export async function prepare(context: Context, unit: Unit): Promise<Target> {
@@ -23,6 +25,7 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
   const desired = await desiredObjects(context, unit);
   await followKinds(context, unit, desired);
   await refuseForeignObjects(context, unit, desired);
+  await pauseFor(desired.length);
   signal.throwIfAborted();
 
   const planned = plan({
@@ -30,23 +33,32 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
     desired,
     live: live.ofApplySet(unit.owner.applySetId),
     policy: prunePolicy(unit),
+    hookRun: hookRunOf(unit),
   });
   if (!planned.ok) {
     throw new UnitError(planned.error.join('; '), { terminal: true, audit: 'RenderFailed' });
   }
-  const { steps } = planned.value;
+  await pauseFor(desired.length);
+  const { steps, onFailure } = planned.value;
+  const hooks = new Map<string, Hook>();
   const texts = new Map<string, string>();
   const entries = new Map<string, InventoryEntry>();
   const known = new Map(
     unit.inventory?.entries.map((entry) => [objectKeyText(entry.key), entry] as const),
   );
+  const breath = createBreath();
   for (const object of steps.flatMap((step) => step.objects)) {
+    const pause = breath();
+    if (pause) await pause;
     const key = objectKey(object);
     const text = objectKeyText(key);
     const body = JSON.stringify(object);
     const desiredHash = digest(body);
     const before = known.get(text);
-    const same = before?.desiredHash === desiredHash ? before : undefined;
+    const hook = runningHook(object);
+    if (hook) hooks.set(text, hook);
+    const ended = hook && endAtStart(unit, hook, before);
+    const same = before && isAsApplied(unit, before, desiredHash) ? before : undefined;
     texts.set(text, body);
     entries.set(text, {
       key,
@@ -54,27 +66,47 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
       uid: same?.uid ?? '',
       desiredHash,
       ownedHash: same?.ownedHash ?? '',
+      // What was ours before tells drift from a conflict, also when the object itself is to be changed.
+      ...(before?.fields ? { fields: before.fields } : {}),
+      ...(before?.left ? { left: before.left } : {}),
+      ...(ended ? { ended } : {}),
     });
     claims.set(text, unit.id);
   }
+  await pauseFor(desired.length);
   rendered.put(unit.id, texts);
   const inventory = intent(unit, entries);
+  await pauseFor(desired.length);
+  signal.throwIfAborted();
   journal.saveInventory(unit.id, inventory);
   unit.inventory = inventory;
   // From here on the cluster is changed, so the intent must outlive whatever happens.
   await journal.durable();
   await createNamespace(context, unit, desired);
   return {
+    ...emptyTarget('apply'),
     entries,
-    stage: 'apply',
     steps,
-    stepIndex: 0,
-    applied: { created: [], configured: [], unchanged: 0 },
-    pruneSteps: [],
-    pruneIndex: 0,
-    pruneStepAtMs: 0,
+    hooks,
+    hooksToRemove: hooksToRemove(entries.values()),
+    onFailure: [...onFailure],
   };
 }
+
+/** Those that an agent before this one had no time to remove. */
+function hooksToRemove(entries: Iterable<InventoryEntry>): Set<string> {
+  const texts = new Set<string>();
+  for (const { key, ended } of entries) if (ended?.remove) texts.add(objectKeyText(key));
+  return texts;
+}
+
+/** Names this generation's run of the unit's hooks. */
+const hookRunOf = ({ assignment: { epoch, generation } }: Unit): string => `${epoch}.${generation}`;
+
+/** The journal's entry still says how the object is applied; fields that were left are so only under their policy. */
+const isAsApplied = (unit: Unit, entry: InventoryEntry, desiredHash: string): boolean =>
+  entry.desiredHash === desiredHash &&
+  (entry.left === undefined || unit.assignment.apply.conflicts === 'leave');
 
 /** After a restart with nothing new: the target as the journal remembers it, without a tree, a render or a write. */
 export async function restore(context: Context, unit: Unit): Promise<Target | undefined> {
@@ -97,14 +129,9 @@ export async function restore(context: Context, unit: Unit): Promise<Target | un
   await Promise.all(kinds.map(({ apiVersion, kind }) => context.live.follow(apiVersion, kind)));
   for (const { key } of inventory.entries) context.claims.set(objectKeyText(key), unit.id);
   return {
+    ...emptyTarget('done'),
     entries: new Map(inventory.entries.map((entry) => [objectKeyText(entry.key), entry])),
-    stage: 'done',
-    steps: [],
-    stepIndex: 0,
-    applied: { created: [], configured: [], unchanged: inventory.entries.length },
-    pruneSteps: [],
-    pruneIndex: 0,
-    pruneStepAtMs: 0,
+    hooksToRemove: hooksToRemove(inventory.entries),
   };
 }
 
@@ -116,7 +143,7 @@ export async function renderAgain(
   const desired = await desiredObjects(context, unit);
   const texts = new Map(
     desired.map((object) => {
-      const stamped = stamp(object, unit.owner);
+      const stamped = stamp(object, unit.owner, hookRunOf(unit));
       return [objectKeyText(objectKey(stamped)), JSON.stringify(stamped)] as const;
     }),
   );
@@ -138,8 +165,9 @@ async function desiredObjects(context: Context, unit: Unit): Promise<KubernetesO
   if (!objects.ok) {
     throw new UnitError(objects.error.message, { ...objects.error, audit: 'RenderFailed' });
   }
+  const scopes = definedScopes(objects.value);
   return inParallel(objects.value, unitRequestsInFlightMax, (object) =>
-    withNamespace(context, unit, object, objects.value),
+    withNamespace(context, unit, object, scopes),
   );
 }
 
@@ -147,11 +175,11 @@ async function withNamespace(
   { cluster }: Context,
   unit: Unit,
   object: KubernetesObject,
-  all: readonly KubernetesObject[],
+  scopes: ReadonlyMap<string, boolean>,
 ): Promise<KubernetesObject> {
   const { apiVersion, kind, metadata } = object;
   const namespaced =
-    definedScope(all, apiVersion, kind) ??
+    scopes.get(`${groupOf(apiVersion)}/${kind}`) ??
     (await cluster.resourceOf(apiVersion, kind, unit.work.signal))?.namespaced;
   if (namespaced === undefined) {
     throw new UnitError(
@@ -166,22 +194,19 @@ async function withNamespace(
   return { ...object, metadata: { ...metadata, namespace: own || 'default' } };
 }
 
-/** The scope that a definition in the same unit gives to a kind, which the cluster need not serve yet. */
-function definedScope(
-  all: readonly KubernetesObject[],
-  apiVersion: string,
-  kind: string,
-): boolean | undefined {
-  const group = groupOf(apiVersion);
-  if (!group.includes('.')) return undefined;
+/** Which kinds the unit's own definitions make namespaced; the cluster need not serve them yet. */
+function definedScopes(all: readonly KubernetesObject[]): Map<string, boolean> {
+  const scopes = new Map<string, boolean>();
   for (const object of all) {
     if (object.kind !== 'CustomResourceDefinition') continue;
     const spec = object.spec as
       | { group?: string; scope?: string; names?: { kind?: string } }
       | undefined;
-    if (spec?.group === group && spec.names?.kind === kind) return spec.scope === 'Namespaced';
+    if (spec?.group && spec.names?.kind) {
+      scopes.set(`${spec.group}/${spec.names.kind}`, spec.scope === 'Namespaced');
+    }
   }
-  return undefined;
+  return scopes;
 }
 
 type Kind = { readonly apiVersion: string; readonly kind: string };
@@ -241,6 +266,7 @@ function intent(unit: Unit, entries: ReadonlyMap<string, InventoryEntry>): Inven
     commit,
     renderedHash: digest(hashes.join('\n')),
     state: 'applying',
+    ...(unit.inventory?.wasSettled ? { wasSettled: true } : {}),
     entries: [...entries.values(), ...left],
   };
 }

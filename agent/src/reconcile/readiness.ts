@@ -1,6 +1,7 @@
 import { type ObjectKey, objectKeyText } from '@fairlead/shared/manifest';
 import { phaseOf } from '../domain/plan/index.ts';
 import type { LiveObjects, LiveRecord } from './live-objects.ts';
+import type { InventoryEntry } from './ports.ts';
 
 /**
  * Whether what comes next may build on it. A suspended Job does what it was told; a paused Deployment does not serve yet,
@@ -12,21 +13,21 @@ export const isReady = (record: LiveRecord | undefined): boolean =>
 // A claim may wait for its first pod, and that pod may come in the very wave that would wait for the claim.
 const holdsNoWave = new Set(['/PersistentVolumeClaim']);
 
-/** Those that hold back the next step, of all keys that were applied before it. */
+/** Those that hold back the next step, of all entries that were applied before it; a hook that has ended does not. */
 export function unready(
   live: LiveObjects,
-  keys: Iterable<ObjectKey>,
+  entries: Iterable<InventoryEntry>,
   until: 'applied' | 'defined' | 'healthy',
 ): ObjectKey[] {
   if (until === 'applied') return [];
-  return [...keys].filter((key) => {
-    const record = live.get(objectKeyText(key));
-    if (isReady(record)) return false;
-    if (holdsNoWave.has(`${key.group}/${key.kind}`)) return false;
-    return (
-      until === 'healthy' || phaseOf({ ...key, apiVersion: apiVersionOf(key) }) === 'definitions'
-    );
-  });
+  const held: ObjectKey[] = [];
+  for (const { key, ended } of entries) {
+    if (ended?.outcome === 'succeeded' || isReady(live.get(objectKeyText(key)))) continue;
+    if (holdsNoWave.has(`${key.group}/${key.kind}`)) continue;
+    const isDefinition = phaseOf({ ...key, apiVersion: apiVersionOf(key) }) === 'definitions';
+    if (until === 'healthy' || isDefinition) held.push(key);
+  }
+  return held;
 }
 
 const apiVersionOf = ({ group }: ObjectKey): string => (group === '' ? 'v1' : `${group}/v1`);

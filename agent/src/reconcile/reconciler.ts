@@ -22,6 +22,7 @@ import {
 import type { AuditMore, Context, ReconcileLogger } from './context.ts';
 import { noticeDrift } from './drift.ts';
 import { asUnitError } from './failure.ts';
+import { noticeHookEnd } from './hooks.ts';
 import { createLiveObjects, type LiveChange } from './live-objects.ts';
 import { createOutlet } from './outlet.ts';
 import { groupKindsOf, parentText, unitApiVersion, unitKind } from './parent.ts';
@@ -88,12 +89,14 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
     for (const partOf of new Set([before?.partOf, after?.partOf])) {
       const unit = partOf === undefined ? undefined : byApplySet.get(partOf);
       if (!unit || unit.assignment.disposition === 'orphan') continue;
+      noticeHookEnd(unit, text, before, after);
       const hasDrifted = noticeDrift(context, unit, text, object);
       const isNews =
         hasDrifted ||
         before?.health !== after?.health ||
         before?.message !== after?.message ||
         before?.finalizers.join() !== after?.finalizers.join() ||
+        before?.rivals !== after?.rivals ||
         after === undefined;
       if (!isNews) continue;
       if (after?.health === 'Healthy') unit.podLooks.delete(text);
@@ -105,7 +108,12 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
       if (hasDrifted || delayMs === 0) turns.wake(unit, hasDrifted || unit.target !== undefined);
       else turns.wakeAt(unit, clock.now() + delayMs);
       outlet.changed(unit, false);
+      wakeDependants(unit);
     }
+  };
+
+  const wakeDependants = (unit: Unit) => {
+    for (const dependant of context.dependants) if (dependant !== unit) turns.wake(dependant);
   };
 
   const live = createLiveObjects({
@@ -132,6 +140,8 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
     agentNamespace,
     rendered: createRenderedCache(),
     claims: new Map(),
+    units,
+    dependants: new Set(),
     parentKinds,
     logger,
     audit,
@@ -164,7 +174,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
 
   const turn = async (unit: Unit): Promise<void> => {
     takeUpNext(unit);
-    const { work } = unit;
+    const { work, phase: phaseBefore } = unit;
     const mayTry = clock.now() >= unit.retryAtMs;
     try {
       await (mayTry ? takeTurn(context, unit) : holdOut(context, unit));
@@ -178,6 +188,8 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
       // A newer assignment has woken the unit already, and an end of the program needs no words.
       if (work.signal.aborted || signal.aborted) return;
       fail(unit, error);
+    } finally {
+      if (unit.phase === 'settled' || unit.phase !== phaseBefore) wakeDependants(unit);
     }
   };
 
@@ -222,7 +234,9 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
       message: `generation ${generation} was accepted`,
       details: { epoch, disposition },
     });
-    turns.wake(known ?? add(assignment));
+    const unit = known ?? add(assignment);
+    turns.wake(unit);
+    wakeDependants(unit);
   };
 
   return {

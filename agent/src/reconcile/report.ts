@@ -1,7 +1,8 @@
 import { objectKeyText } from '@fairlead/shared/manifest';
 import { type Health, healthRank, worstHealth } from '../domain/health/index.ts';
 import type { ObjectReport, UnitReport } from '../domain/link/index.ts';
-import { reportObjectsMax, unitMessageCharactersMax } from '../limits.ts';
+import { reportObjectsMax, rivalsShownMax, unitMessageCharactersMax } from '../limits.ts';
+import { endOf } from './hooks.ts';
 import type { LiveObjects } from './live-objects.ts';
 import { shortKey } from './readiness.ts';
 import type { Unit } from './unit.ts';
@@ -14,9 +15,19 @@ export function reportOf(unit: Unit, live: LiveObjects): UnitReport {
   const entries = target?.entries.size ? [...target.entries.values()] : (inventory?.entries ?? []);
   const known = unit.phase === 'deleted' ? [] : entries;
   const unhealthy: ObjectReport[] = [];
-  for (const { key } of known) {
+  const rivals: string[] = [];
+  for (const entry of known) {
+    const { key } = entry;
     const text = objectKeyText(key);
+    const end = endOf(unit, entry);
+    if (end?.outcome === 'succeeded') continue;
+    if (end) {
+      const message = unit.podLooks.get(text)?.message || end.message;
+      unhealthy.push({ object: key, health: 'Degraded', message });
+      continue;
+    }
     const record = live.get(text);
+    if (record?.rivals) rivals.push(`${shortKey(key)} is also applied by ${record.rivals}`);
     if (record?.health === 'Healthy') continue;
     const trouble = unit.podLooks.get(text)?.message;
     unhealthy.push({
@@ -33,7 +44,7 @@ export function reportOf(unit: Unit, live: LiveObjects): UnitReport {
     commit: assignment.commit,
     phase: unit.phase,
     health: unitHealth(unit, unhealthy, known.length),
-    message: messageOf(unit, unhealthy).slice(0, unitMessageCharactersMax),
+    message: messageOf(unit, unhealthy, rivals).slice(0, unitMessageCharactersMax),
     terminal: unit.terminal,
     objectsTotal: known.length,
     objectsHealthy: known.length - unhealthy.length,
@@ -49,18 +60,29 @@ export function reportOf(unit: Unit, live: LiveObjects): UnitReport {
 function unitHealth(unit: Unit, unhealthy: readonly ObjectReport[], total: number): Health {
   if (unit.phase === 'failed' && total === 0) return 'Unknown';
   const worst = worstHealth(unhealthy.map(({ health }) => health));
-  if (!beforeApplied.has(unit.phase)) return worst;
+  const isBefore = beforeApplied.has(unit.phase) || isHeldBack(unit);
+  if (!isBefore) return worst;
   return worst === 'Healthy' || worst === 'Missing' ? 'Progressing' : worst;
 }
 
-function messageOf(unit: Unit, unhealthy: readonly ObjectReport[]): string {
+/** It waits for other units, and nothing of its generation is applied. */
+const isHeldBack = ({ phase, target }: Unit): boolean => phase === 'waiting' && !target;
+
+function messageOf(
+  unit: Unit,
+  unhealthy: readonly ObjectReport[],
+  rivals: readonly string[],
+): string {
   const [worst, ...others] = unhealthy;
   // The reason of this moment says more than the one that was known when the wait began.
-  const isWaiting = unit.phase === 'waiting' && worst !== undefined;
+  const isWaiting = unit.phase === 'waiting' && worst !== undefined && !isHeldBack(unit);
   const said = isWaiting
     ? `waits for ${shortKey(worst.object)}: ${worst.message || worst.health}${others.length > 0 ? `, and for ${others.length} more` : ''}`
     : unit.message;
-  const parts = [said, ...unit.fights.values()];
+  const parts = [said, ...unit.fights.values(), ...rivals.slice(0, rivalsShownMax)];
+  if (rivals.length > rivalsShownMax) {
+    parts.push(`${rivals.length - rivalsShownMax} more objects are applied by other tools as well`);
+  }
   if (unit.driftsReported.size > 0) {
     parts.push(`${unit.driftsReported.size} objects have drifted and are not repaired`);
   }

@@ -3,14 +3,18 @@ import { unreachable } from '@fairlead/shared/result';
 import { ClusterError } from '../cluster/index.ts';
 import { unitObjectName } from '../domain/link/index.ts';
 import { applySteps } from './apply.ts';
+import { pauseFor } from './breath.ts';
 import type { Context } from './context.ts';
+import { waitsForUnits } from './dependencies.ts';
 import { noticeDrift, settleDrifts } from './drift.ts';
+import { asUnitError } from './failure.ts';
+import { endOf, finishHooks, refuseFailedHooks, runFailureHooks } from './hooks.ts';
 import { unitApiVersion, unitKind } from './parent.ts';
 import { lookAtPods } from './pods.ts';
 import { followKinds, prepare, restore } from './prepare.ts';
 import { beginPrune, leftText, pruneObjects, refreshHeld, showHeld } from './prune.ts';
 import { describeKeys, isReady } from './readiness.ts';
-import type { Target, Unit } from './unit.ts';
+import { emptyTarget, type Target, type Unit } from './unit.ts';
 
 /**
  * One turn of a unit: goes on as far as it can and returns where it must wait, for health, for an end or for a person.
@@ -32,6 +36,10 @@ export async function takeTurn(context: Context, unit: Unit): Promise<void> {
 /** Between two tries after a failure: the new generation waits, but what is applied is kept as it was left. */
 export async function holdOut(context: Context, unit: Unit): Promise<void> {
   context.wakeAt(unit, unit.retryAtMs);
+  await keepPrevious(context, unit);
+}
+
+async function keepPrevious(context: Context, unit: Unit): Promise<void> {
   const target = unit.target ?? unit.previous;
   if (unit.assignment.disposition !== 'run' || !target) return;
   await settleDrifts(context, unit, target);
@@ -40,17 +48,44 @@ export async function holdOut(context: Context, unit: Unit): Promise<void> {
 
 async function run(context: Context, unit: Unit): Promise<void> {
   const target = unit.target ?? (await begin(context, unit));
+  if (!target) return keepPrevious(context, unit);
   await settleDrifts(context, unit, target);
-  if (target.stage === 'apply' && (await applySteps(context, unit, target))) target.stage = 'wait';
-  const isAtRest = target.stage === 'done' || target.stage === 'held';
-  const isReached = isAtRest || (target.stage !== 'apply' && isHealthy(context, unit, target));
-  if (isReached) await finish(context, unit, target);
+  if (await isReached(context, unit, target)) await finish(context, unit, target);
   saveApplied(context, unit, target);
+  await finishHooks(context, unit, target);
   await lookAtPods(context, unit);
 }
 
-async function begin(context: Context, unit: Unit): Promise<Target> {
+/** Applies what is not applied yet and looks whether it works. What fails for good calls for the hooks kept for that. */
+async function isReached(context: Context, unit: Unit, target: Target): Promise<boolean> {
+  if (target.stage === 'done' || target.stage === 'held') return true;
+  try {
+    refuseFailedHooks(unit, target);
+    if (target.stage === 'apply') {
+      if (!(await applySteps(context, unit, target))) return false;
+      target.stage = 'wait';
+    }
+    refuseFailedHooks(unit, target);
+    return isHealthy(context, unit, target);
+  } catch (error) {
+    unit.work.signal.throwIfAborted();
+    saveApplied(context, unit, target);
+    await finishHooks(context, unit, target);
+    if (asUnitError(error).terminal) await runFailureHooks(context, unit, target);
+    throw error;
+  }
+}
+
+/** `undefined`: other units come first. What is applied already needs no other unit to be restored. */
+async function begin(context: Context, unit: Unit): Promise<Target | undefined> {
   const restored = await restore(context, unit);
+  const waits = restored ? '' : waitsForUnits(context, unit);
+  if (waits !== '') {
+    context.dependants.add(unit);
+    context.setPhase(unit, 'waiting', waits);
+    return undefined;
+  }
+  context.dependants.delete(unit);
   const target = restored ?? (await prepare(context, unit));
   unit.work.signal.throwIfAborted();
   unit.target = target;
@@ -64,11 +99,16 @@ async function begin(context: Context, unit: Unit): Promise<Target> {
 
 /** Healthy: what is no longer rendered goes, and then the unit is settled. */
 async function finish(context: Context, unit: Unit, target: Target): Promise<void> {
+  const count = target.entries.size;
+  await pauseFor(target.stage === 'done' ? 0 : count);
   if (target.stage === 'wait') target.stage = beginPrune(context, unit, target) ? 'held' : 'prune';
   if (target.stage === 'prune') {
     if (!(await pruneObjects(context, unit, target))) return;
+    await pauseFor(count);
+    unit.work.signal.throwIfAborted();
     target.stage = 'done';
     settle(context, unit, target);
+    await pauseFor(count);
   }
   if (target.stage === 'done') context.setPhase(unit, 'settled', leftText(context, unit, target));
   if (target.stage === 'held') stayHeld(context, unit, target);
@@ -81,8 +121,9 @@ function stayHeld(context: Context, unit: Unit, target: Target): void {
 
 function isHealthy(context: Context, unit: Unit, target: Target): boolean {
   const waitsFor: ObjectKey[] = [];
-  for (const [text, { key }] of target.entries) {
-    if (!isReady(context.live.get(text))) waitsFor.push(key);
+  for (const [text, entry] of target.entries) {
+    const isReached = endOf(unit, entry) !== undefined || isReady(context.live.get(text));
+    if (!isReached) waitsFor.push(entry.key);
   }
   if (waitsFor.length === 0) return true;
   context.setPhase(unit, 'waiting', `waits for ${describeKeys(context.live, waitsFor)}`);
@@ -98,7 +139,11 @@ function saveApplied({ journal }: Context, unit: Unit, target: Target): void {
   );
   const isNews = entries.some((entry, index) => {
     const before = inventory.entries[index];
-    return entry.uid !== before?.uid || entry.ownedHash !== before.ownedHash;
+    return (
+      entry.uid !== before?.uid ||
+      entry.ownedHash !== before.ownedHash ||
+      entry.ended !== before.ended
+    );
   });
   if (!isNews) return;
   unit.inventory = { ...inventory, entries };
@@ -107,11 +152,13 @@ function saveApplied({ journal }: Context, unit: Unit, target: Target): void {
 
 function settle({ journal }: Context, unit: Unit, target: Target): void {
   if (!unit.inventory) return;
-  unit.inventory = { ...unit.inventory, state: 'settled', entries: [...target.entries.values()] };
+  const entries = [...target.entries.values()];
+  unit.inventory = { ...unit.inventory, state: 'settled', wasSettled: true, entries };
   journal.saveInventory(unit.id, unit.inventory);
 }
 
 function orphan(context: Context, unit: Unit): void {
+  context.dependants.delete(unit);
   if (unit.phase === 'orphaned') return;
   releaseClaims(context, unit);
   const left = unit.inventory?.entries.length ?? 0;
@@ -120,12 +167,13 @@ function orphan(context: Context, unit: Unit): void {
 
 /** By an explicit order only. The parent goes last, so that other tools see members with a parent to the end. */
 async function remove(context: Context, unit: Unit): Promise<void> {
+  context.dependants.delete(unit);
   if (unit.phase === 'deleted') return;
   if (!unit.target) {
     await followKinds(context, unit, []);
     // What the order takes away must not be made again by an agent that lost the order.
     await context.journal.durable();
-    unit.target = removalTarget();
+    unit.target = emptyTarget('wait');
   }
   const { target } = unit;
   if (target.stage === 'wait') target.stage = beginPrune(context, unit, target) ? 'held' : 'prune';
@@ -139,17 +187,6 @@ async function remove(context: Context, unit: Unit): Promise<void> {
   const left = leftText(context, unit, target);
   context.setPhase(unit, 'deleted', left || 'all objects of the unit were removed');
 }
-
-const removalTarget = (): Target => ({
-  entries: new Map(),
-  stage: 'wait',
-  steps: [],
-  stepIndex: 0,
-  applied: { created: [], configured: [], unchanged: 0 },
-  pruneSteps: [],
-  pruneIndex: 0,
-  pruneStepAtMs: 0,
-});
 
 async function removeParent({ cluster, agentNamespace }: Context, unit: Unit): Promise<void> {
   const address = {

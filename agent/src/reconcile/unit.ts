@@ -1,7 +1,7 @@
 import type { KubernetesObject, ObjectKey } from '@fairlead/shared/manifest';
 import type { RepairHistory } from '../domain/drift/index.ts';
 import { type Assignment, type UnitId, type UnitPhase, unitIdOf } from '../domain/link/index.ts';
-import type { ApplyStep, Owner, Removal } from '../domain/plan/index.ts';
+import type { ApplyStep, Hook, Owner, Removal } from '../domain/plan/index.ts';
 import { applySetIdOf } from './parent.ts';
 import type { Inventory, InventoryEntry } from './ports.ts';
 import type { PruneHeld } from './prune.ts';
@@ -17,12 +17,44 @@ export type Target = {
   /** Released once applied: from then on only the entries are kept. */
   steps: readonly ApplyStep[];
   stepIndex: number;
-  readonly applied: { created: ObjectKey[]; configured: ObjectKey[]; unchanged: number };
+  readonly applied: AppliedCounts;
+  /** Hooks that run to an end, by key text. */
+  readonly hooks: ReadonlyMap<string, Hook>;
+  /** Hooks whose end is not audited yet. */
+  readonly hooksEnded: Set<string>;
+  /** Hooks that have ended and whose objects are to go. */
+  readonly hooksToRemove: Set<string>;
+  /** Applied once if the unit fails for good. */
+  readonly onFailure: KubernetesObject[];
   pruneSteps: readonly (readonly Removal[])[];
   pruneIndex: number;
   /** When the removals of the current prune step were asked for; 0 before. */
   pruneStepAtMs: number;
 };
+
+export type AppliedCounts = {
+  readonly created: ObjectKey[];
+  readonly configured: ObjectKey[];
+  unchanged: number;
+  /** Objects that another tool deployed before, with its field managers. */
+  readonly takenOver: { readonly key: ObjectKey; readonly from: readonly string[] }[];
+};
+
+/** A target that asks for nothing yet. */
+export const emptyTarget = (stage: Stage): Target => ({
+  entries: new Map(),
+  stage,
+  steps: [],
+  stepIndex: 0,
+  applied: { created: [], configured: [], unchanged: 0, takenOver: [] },
+  hooks: new Map(),
+  hooksEnded: new Set(),
+  hooksToRemove: new Set(),
+  onFailure: [],
+  pruneSteps: [],
+  pruneIndex: 0,
+  pruneStepAtMs: 0,
+});
 
 export type PodLook = { readonly lookedAtMs: number; readonly message: string };
 

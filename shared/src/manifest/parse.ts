@@ -81,6 +81,27 @@ function isLarger(value: unknown, valuesMax: number): boolean {
   return false;
 }
 
+/**
+ * An object with `generateName` alone would be a new one at each apply. Its name is completed by a digest of its content:
+ * the same content is the same object, and other content is another.
+ */
+function nameByContent({ metadata, ...rest }: Partial<KubernetesObject>): void {
+  if (typeof metadata !== 'object' || metadata === null || metadata.name !== undefined) return;
+  const { generateName } = metadata as { generateName?: unknown };
+  if (typeof generateName !== 'string' || generateName === '') return;
+  metadata.name = generateName + digest(JSON.stringify([rest, metadata]));
+  delete (metadata as { generateName?: unknown }).generateName;
+}
+
+/** FNV-1a in 32 bits: it tells a few hooks of one unit apart, and must not be secret. */
+function digest(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  }
+  return (hash >>> 0).toString(16).padStart(8, '0');
+}
+
 function collect(value: unknown, into: KubernetesObject[], fault: (message: string) => void): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     fault(
@@ -93,6 +114,7 @@ function collect(value: unknown, into: KubernetesObject[], fault: (message: stri
     for (const item of candidate.items) collect(item, into, fault);
     return;
   }
+  nameByContent(candidate);
   const missing = [
     typeof candidate.apiVersion === 'string' && candidate.apiVersion !== '' ? '' : 'apiVersion',
     typeof candidate.kind === 'string' && candidate.kind !== '' ? '' : 'kind',

@@ -8,4 +8,10 @@ export {
   type RepairHistory,
   recordRepair,
 } from './fight.ts';
-export { ownedFields, ownedFieldsText } from './managed-fields.ts';
+export {
+  type FieldSet,
+  type ManagedFieldsEntry,
+  managedFieldsOf,
+  ownedFields,
+  ownedFieldsText,
+} from './managed-fields.ts';

@@ -3,7 +3,7 @@ import type { KubernetesObject } from '@fairlead/shared/manifest';
 /** The shape of `fieldsV1`: `f:name` is a field, `k:{…}` a list item by its keys, `v:…` one by its value, `.` itself. */
 export type FieldSet = { readonly [part: string]: FieldSet };
 
-type ManagedFieldsEntry = {
+export type ManagedFieldsEntry = {
   readonly manager?: string;
   readonly operation?: string;
   readonly subresource?: string;
@@ -11,12 +11,12 @@ type ManagedFieldsEntry = {
   readonly fieldsV1?: FieldSet;
 };
 
-const entriesOf = (object: KubernetesObject): readonly ManagedFieldsEntry[] =>
+export const managedFieldsOf = (object: KubernetesObject): readonly ManagedFieldsEntry[] =>
   (object.metadata.managedFields ?? []) as readonly ManagedFieldsEntry[];
 
 /** What a manager owns by server-side apply, subresources aside; `undefined` when it owns nothing. */
 export const ownedFields = (object: KubernetesObject, manager: string): FieldSet | undefined =>
-  entriesOf(object).find(
+  managedFieldsOf(object).find(
     (entry) =>
       entry.manager === manager && entry.operation === 'Apply' && (entry.subresource ?? '') === '',
   )?.fieldsV1;
@@ -37,7 +37,7 @@ export function managersOf(
   paths: readonly (readonly string[])[],
   ours: string,
 ): string[] {
-  const found = entriesOf(object)
+  const found = managedFieldsOf(object)
     .filter(
       (entry) =>
         !(entry.manager === ours && entry.operation === 'Apply') &&

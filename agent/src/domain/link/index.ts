@@ -5,6 +5,7 @@ export {
   type AdoptPolicy,
   type ApplyOptions,
   type Assignment,
+  type ConflictPolicy,
   type DeletionBudget,
   type Disposition,
   type DriftPolicy,

@@ -61,6 +61,9 @@ export type AuditKind =
   | 'DriftRepaired'
   | 'DriftFight'
   | 'OwnershipRefused'
+  | 'FieldConflictRefused'
+  | 'ObjectReplaced'
+  | 'HookFinished'
   | 'UnitHealthy'
   | 'UnitDegraded';
 

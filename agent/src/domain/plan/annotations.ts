@@ -1,8 +1,8 @@
-import type { KubernetesObject } from '@fairlead/shared/manifest';
+import { groupOf, type KubernetesObject } from '@fairlead/shared/manifest';
 
 type Metadata = KubernetesObject['metadata'];
 
-const listed = (text: string | undefined): readonly string[] =>
+export const listed = (text: string | undefined): readonly string[] =>
   (text ?? '').split(',').map((part) => part.trim());
 
 /** A person wants the object kept when its unit no longer renders it; Argo CD's, Flux's and Helm's words count too. */
@@ -41,6 +41,42 @@ export function isReconcileDisabled(metadata: Metadata): boolean {
     annotations['kustomize.toolkit.fluxcd.io/reconcile']?.toLowerCase() === 'disabled' ||
     annotations['argocd.argoproj.io/skip-reconcile'] === 'true'
   );
+}
+
+/** Kinds whose deletion takes what others keep in them: data, or every object of a namespace or of a kind. */
+const holdsOthers = new Set([
+  '/Namespace',
+  '/PersistentVolume',
+  '/PersistentVolumeClaim',
+  'apiextensions.k8s.io/CustomResourceDefinition',
+]);
+
+export const replaceAnnotation = 'fairlead.dev/replace';
+export const replaceLossAnnotation = 'fairlead.dev/replace-loses-content';
+
+/**
+ * Whether the object may be deleted and made again when a field of it cannot be changed; otherwise the annotation that a
+ * person would have to add. What holds other things must be asked for twice.
+ */
+export function replaceConsent({
+  apiVersion,
+  kind,
+  metadata,
+}: KubernetesObject):
+  | { readonly given: true }
+  | { readonly given: false; readonly missing: string } {
+  const annotations = metadata.annotations ?? {};
+  const argo = listed(annotations['argocd.argoproj.io/sync-options']);
+  const isAsked =
+    annotations[replaceAnnotation] === 'enabled' ||
+    (argo.includes('Replace=true') && argo.includes('Force=true')) ||
+    annotations['kustomize.toolkit.fluxcd.io/force']?.toLowerCase() === 'enabled';
+  if (!isAsked) return { given: false, missing: `${replaceAnnotation}: "enabled"` };
+  const isAccepted = annotations[replaceLossAnnotation] === 'accepted';
+  if (holdsOthers.has(`${groupOf(apiVersion)}/${kind}`) && !isAccepted) {
+    return { given: false, missing: `${replaceLossAnnotation}: "accepted"` };
+  }
+  return { given: true };
 }
 
 const waveMax = 1_000_000;

@@ -1,6 +1,14 @@
 // What a unit does to its cluster, decided before anything is done: ownership stamps, order, and what goes at the end.
 // Pure; imports `manifest`, `result` and `link` types only.
-export { isPruneDisabled, isReconcileDisabled, reasonToStay } from './annotations.ts';
+export {
+  isPruneDisabled,
+  isReconcileDisabled,
+  reasonToStay,
+  replaceAnnotation,
+  replaceConsent,
+  replaceLossAnnotation,
+} from './annotations.ts';
+export { type Hook, hookOf, hookRunAnnotation } from './hooks.ts';
 export { comparePositions, type Position, phaseOf, positionOf } from './order.ts';
 export {
   type Owner,

@@ -5,6 +5,7 @@ import {
   objectKeyText,
 } from '@fairlead/shared/manifest';
 import { declaredWave } from './annotations.ts';
+import { hookOf, hookWeight } from './hooks.ts';
 
 /**
  * Phases by kind: what others are defined by, what they read, what runs, and what may stand in the way of others
@@ -59,7 +60,11 @@ const phaseOfKind: ReadonlyMap<string, PhaseName> = new Map([
 export const phaseOf = ({ apiVersion, kind }: Pick<KubernetesObject, 'apiVersion' | 'kind'>) =>
   phaseOfKind.get(`${groupOf(apiVersion)}/${kind}`) ?? 'workloads';
 
+/** Hooks run before all waves, within them, or after all of them. */
+const sections = ['before', 'main', 'after'] as const;
+
 export type Position = {
+  readonly section: (typeof sections)[number];
   /** -Infinity: before every wave. */
   readonly wave: number;
   readonly phase: PhaseName;
@@ -72,13 +77,24 @@ export type Position = {
 export function positionOf(object: KubernetesObject): Position {
   const phase = phaseOf(object);
   const declared = declaredWave(object.metadata);
-  if (typeof declared === 'number') return { wave: declared, phase };
-  return { wave: phase === 'definitions' ? Number.NEGATIVE_INFINITY : 0, phase };
+  const hook = hookOf(object);
+  if (typeof hook === 'object' && (hook.when === 'before' || hook.when === 'after')) {
+    const wave = typeof declared === 'number' ? declared : hookWeight(object);
+    return { section: hook.when, wave, phase };
+  }
+  if (typeof declared === 'number') return { section: 'main', wave: declared, phase };
+  const wave = phase === 'definitions' ? Number.NEGATIVE_INFINITY : 0;
+  return { section: 'main', wave, phase };
 }
 
 export const comparePositions = (left: Position, right: Position): number =>
-  left.wave === right.wave
-    ? phaseNames.indexOf(left.phase) - phaseNames.indexOf(right.phase)
-    : left.wave - right.wave;
+  sectionRank(left) !== sectionRank(right)
+    ? sectionRank(left) - sectionRank(right)
+    : left.wave === right.wave
+      ? phaseNames.indexOf(left.phase) - phaseNames.indexOf(right.phase)
+      : left.wave - right.wave;
+
+const sectionRank = ({ section, wave }: Position): number =>
+  wave === Number.NEGATIVE_INFINITY ? -1 : sections.indexOf(section);
 
 export const keyTextOf = (object: KubernetesObject): string => objectKeyText(objectKey(object));

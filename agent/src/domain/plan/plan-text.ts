@@ -3,11 +3,12 @@ import { keyTextOf } from './order.ts';
 import type { Plan } from './planner.ts';
 
 /** A plan as lines for people and for golden tests. */
-export function planText({ steps, prune, kept }: Plan): string {
-  const lines = steps.flatMap(({ wave, phase, after, objects }) => [
-    `wave ${Number.isFinite(wave) ? wave : 'first'} ${phase}, once the rest is ${after}`,
+export function planText({ steps, onFailure, prune, kept }: Plan): string {
+  const lines = steps.flatMap(({ section, wave, phase, after, objects }) => [
+    `${section === 'main' ? '' : `${section} all waves: `}wave ${Number.isFinite(wave) ? wave : 'first'} ${phase}, once the rest is ${after}`,
     ...objects.map((object) => `  apply ${keyTextOf(object)}`),
   ]);
+  lines.push(...onFailure.map((object) => `on failure apply ${keyTextOf(object)}`));
   if (prune.held !== '') lines.push(`held: ${prune.held}`);
   for (const step of prune.steps) {
     lines.push('prune', ...step.map(({ key }) => `  remove ${objectKeyText(key)}`));

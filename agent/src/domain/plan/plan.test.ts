@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { UnitId } from '../link/index.ts';
 import {
+  comparePositions,
   containersOf,
   containsOf,
   isPruneDisabled,
@@ -47,6 +48,8 @@ const live = (source: KubernetesObject, change: Partial<LiveObject> = {}): LiveO
 const config = (name: string) => object('v1', 'ConfigMap', name);
 const planned = (desired: KubernetesObject[], existing: LiveObject[] = [], change = {}) =>
   plan({ owner, desired, live: existing, policy: { ...policy, ...change } });
+const many = (count: number, prefix: string) =>
+  Array.from({ length: count }, (_, index) => config(`${prefix}-${index}`));
 const text = (...input: Parameters<typeof planned>) =>
   planText(expectOk(planned(...input), 'plan'));
 
@@ -76,6 +79,57 @@ wave 0 webhooks, once the rest is applied
 wave 2 workloads, once the rest is healthy
   apply example.com/Widget/shop/late`,
     );
+  });
+
+  test('hooks come before all waves, in their wave, after all of them, or only on failure; some never', () => {
+    const desired = [
+      object('v1', 'Namespace', 'shop'),
+      object('apps/v1', 'Deployment', 'web', { 'fairlead.dev/wave': '-3' }),
+      object('batch/v1', 'Job', 'migrate', {
+        'helm.sh/hook': 'pre-upgrade,pre-install',
+        'helm.sh/hook-weight': '2',
+      }),
+      object('v1', 'ServiceAccount', 'migrate', {
+        'helm.sh/hook': 'pre-install,pre-upgrade',
+        'helm.sh/hook-weight': '1',
+      }),
+      object('batch/v1', 'Job', 'sync', { 'argocd.argoproj.io/hook': 'Sync' }),
+      object('batch/v1', 'Job', 'notify', {
+        'argocd.argoproj.io/hook': 'PostSync',
+        'argocd.argoproj.io/sync-wave': '-1',
+      }),
+      object('batch/v1', 'Job', 'alarm', { 'argocd.argoproj.io/hook': 'SyncFail' }),
+      object('batch/v1', 'Job', 'never', { 'argocd.argoproj.io/hook': 'Skip' }),
+      object('batch/v1', 'Job', 'test', { 'helm.sh/hook': 'test' }),
+    ];
+    expect(text(desired)).toBe(
+      `wave first definitions, once the rest is applied
+  apply /Namespace/shop/shop
+before all waves: wave 1 configuration, once the rest is defined
+  apply /ServiceAccount/shop/migrate
+before all waves: wave 2 workloads, once the rest is healthy
+  apply batch/Job/shop/migrate
+wave -3 workloads, once the rest is healthy
+  apply apps/Deployment/shop/web
+wave 0 workloads, once the rest is healthy
+  apply batch/Job/shop/sync
+after all waves: wave -1 workloads, once the rest is healthy
+  apply batch/Job/shop/notify
+on failure apply batch/Job/shop/alarm`,
+    );
+  });
+
+  test('a hook that runs to an end carries its run, and no other object does', () => {
+    const hook = { 'argocd.argoproj.io/hook': 'PreSync' };
+    const desired = [object('batch/v1', 'Job', 'migrate', hook), object('v1', 'Secret', 'a', hook)];
+    const planned = plan({ owner, desired, live: [], policy, hookRun: '1.7' });
+    const runs = expectOk(planned, 'plan')
+      .steps.flatMap((step) => step.objects)
+      .map(({ kind, metadata }) => [kind, metadata.annotations?.['fairlead.dev/hook-run']]);
+    expect(runs).toEqual([
+      ['Secret', undefined],
+      ['Job', '1.7'],
+    ]);
   });
 
   test('every object carries its owner in its label and annotation', () => {
@@ -152,9 +206,6 @@ prune
       'keep /ConfigMap/shop/old: pruning is switched off',
     );
   });
-
-  const many = (count: number, prefix: string) =>
-    Array.from({ length: count }, (_, index) => config(`${prefix}-${index}`));
 
   test.each([
     [11, 1, true],
@@ -284,9 +335,13 @@ describe('properties', () => {
       kind: fc.constantFrom('ConfigMap', 'Namespace', 'Pod', 'Secret'),
       name,
       wave: fc.option(fc.integer({ min: -2, max: 2 })),
+      hook: fc.constantFrom('', '', '', 'PreSync', 'Sync', 'PostSync'),
     })
-    .map(({ kind, name: objectName, wave }) =>
-      object('v1', kind, objectName, wave === null ? {} : { 'fairlead.dev/wave': String(wave) }),
+    .map(({ kind, name: objectName, wave, hook }) =>
+      object('v1', kind, objectName, {
+        ...(wave === null ? {} : { 'fairlead.dev/wave': String(wave) }),
+        ...(hook === '' ? {} : { 'argocd.argoproj.io/hook': hook }),
+      }),
     );
   const existing = fc
     .tuple(source, fc.boolean(), fc.boolean(), fc.boolean())
@@ -436,6 +491,44 @@ describe('properties', () => {
       );
     },
   );
+  test('no step comes before one that goes before it by section, wave and phase', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(source, { selector: (at) => JSON.stringify(objectKey(at)), minLength: 1 }),
+        (desired) => {
+          const { steps } = expectOk(planned(desired), 'plan');
+          for (const [index, step] of steps.entries()) {
+            for (const at of step.objects)
+              expect(positionOf(at)).toMatchObject({ wave: step.wave });
+            const next = steps[index + 1];
+            if (next) expect(comparePositions(step, next)).toBeLessThan(0);
+          }
+        },
+      ),
+    );
+  });
+
+  test('a prune over the budget is held, whatever goes, and one that is not held is within it', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 0, max: 60 }),
+        fc.record({
+          objectsMax: fc.integer({ min: 0, max: 50 }),
+          percentMax: fc.integer({ min: 0, max: 100 }),
+        }),
+        (kept, gone, deletionBudget) => {
+          const existing = [...many(kept, 'kept'), ...many(gone, 'gone')].map((at) => live(at));
+          const result = planned(many(kept, 'kept'), existing, { deletionBudget });
+          const { prune } = expectOk(result, 'plan');
+          const percent = (100 * gone) / (kept + gone);
+          const isOver = gone > deletionBudget.objectsMax && percent > deletionBudget.percentMax;
+          expect(prune.held !== '').toBe(isOver);
+          expect(prune.steps.flat()).toHaveLength(gone);
+        },
+      ),
+    );
+  });
 
   test('the order of the rendered objects does not change the plan', () => {
     fc.assert(

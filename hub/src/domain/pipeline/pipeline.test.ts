@@ -221,3 +221,38 @@ test('the document of a definition defines the same again', () => {
   const document = resourceDocument({ kind: 'Pipeline', definition });
   expect(pipelineOf(stringify(document))).toEqual(definition);
 });
+
+test('F15: dependencies must exist and may not lead back to their stage on one cluster', () => {
+  const shop = (name: string, environment: string, ...dependsOn: string[]) =>
+    pipelineOf(
+      stageLine(`apply: {dependsOn: [${dependsOn.join(', ')}]}`)
+        .replace('name: checkout', `name: ${name}`)
+        .replace('environment: staging', environment)
+        .replace('overlays/staging', `overlays/${name}`),
+    );
+  const repositories = [{ name: 'environments', project: 'default' }] as never[];
+  const faults = (definition: PipelineDefinition, ...pipelines: PipelineDefinition[]) =>
+    checkDefinition(definition, { repositories, pipelines }).map(
+      ({ path, message }) => `${path}: ${message}`,
+    );
+  const place = (name: string, index = 0) =>
+    `Pipeline ${name}: spec.stages[0].apply.dependsOn[${index}]`;
+  const production = 'environment: production';
+  const web = shop('web', production, 'database', 'queue');
+  const database = shop('database', production, 'storage');
+  const storage = shop('storage', production, 'web');
+
+  expect(faults(web, database, storage)).toEqual([
+    `${place('web')}: makes a cycle on one cluster: web/staging → database/staging → storage/staging → web/staging`,
+    `${place('web', 1)}: there is no pipeline queue`,
+  ]);
+  expect(faults(shop('self', production, 'self'))).toEqual([
+    `${place('self')}: makes a cycle on one cluster: self/staging → self/staging`,
+  ]);
+  const elsewhere = shop('storage', 'environment: test', 'web');
+  const queue = shop('queue', production);
+  expect(faults(web, database, elsewhere, queue)).toEqual([]);
+  // Each two of these may share a cluster, but no cluster matches all three.
+  const anywhere = shop('database', 'region: eu', 'storage');
+  expect(faults(web, anywhere, elsewhere, queue)).toEqual([]);
+});
