@@ -135,6 +135,8 @@ export type AgentOptions = {
   readonly cluster: Cluster;
   readonly journal: ReconcileJournal;
   readonly renders: Renders;
+  /** Of the agent; another one is another hub's agent. */
+  readonly agentNamespace?: string;
   /** Counts what the agent does, and may end its life there. */
   readonly life?: NumberedLife;
 };
@@ -172,7 +174,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onAudit: (entry) => {
       if (allow(`audit ${entry.kind}`)) audits.push(entry);
     },
-    agentNamespace: 'fairlead',
+    agentNamespace: options.agentNamespace ?? 'fairlead',
     signal: life.signal,
     logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
   });
