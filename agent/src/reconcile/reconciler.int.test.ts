@@ -116,7 +116,7 @@ describe('a unit on a real control plane', () => {
     await waitFor('the unit object to be settled', async (see) => {
       const text = await controlPlane.kubectl(['get', 'units', '-n', 'fairlead']);
       see(text);
-      return /shop\.staging\s+settled\s+Healthy\s+2\/2/.test(text);
+      return /shop\.staging\s+shop\s+staging\s+settled\s+Healthy\s+2\/2/.test(text);
     });
   });
 
@@ -261,11 +261,11 @@ test('F35: a restart with nothing new makes no write request', async () => {
         event.user.username === user &&
         ['create', 'update', 'patch', 'delete'].includes(event.verb),
     );
-  await waitFor('the status of the unit object to be written', async () =>
-    (await writes()).some(
-      ({ objectRef }) => objectRef?.subresource === 'status' && objectRef.name === 'calm.staging',
-    ),
-  );
+  await waitFor('the unit object to be settled', async () => {
+    const address = { apiVersion: 'fairlead.dev/v1alpha1', kind: 'Unit', namespace: 'fairlead' };
+    const unit = await cluster.get({ ...address, name: 'calm.staging' });
+    return (unit?.status as { phase?: string } | undefined)?.phase === 'settled';
+  });
   await first.kill();
   const before = (await writes()).length;
   const second = await start(parts);

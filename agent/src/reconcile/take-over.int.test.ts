@@ -390,11 +390,9 @@ test('F35: a settled unit makes no request but its watches', async () => {
     );
   await vi.waitFor(
     async () => {
-      const written = (await requests()).some(
-        ({ objectRef }) =>
-          objectRef?.subresource === 'status' && objectRef.name === 'quiet.staging',
-      );
-      expect(written).toBe(true);
+      const path = '/apis/fairlead.dev/v1alpha1/namespaces/fairlead/units/quiet.staging';
+      const shown = await controlPlane.request('GET', path);
+      expect(shown?.status).toMatchObject({ phase: 'settled' });
     },
     { timeout: 30_000, interval: 100 },
   );
