@@ -27,6 +27,8 @@ export type WatchDependencies = {
   readonly connection: Connection;
   readonly resourceOf: () => Promise<Resource | undefined>;
   readonly pathOf: (resource: Resource, query: Record<string, string>) => string;
+  /** Silence after which the connection counts as half open. */
+  readonly idleMsMax?: number;
 };
 
 /**
@@ -102,7 +104,7 @@ const withType = (item: KubernetesObject, resource: Resource): KubernetesObject 
 
 /** Follows until the server ends the watch; returns the last version seen, throws when it must be taken up anew. */
 async function followOnce(
-  { connection, pathOf }: WatchDependencies,
+  { connection, pathOf, idleMsMax = watchIdleMsMax }: WatchDependencies,
   resource: Resource,
   options: WatchOptions,
   fromVersion: string,
@@ -116,6 +118,7 @@ async function followOnce(
   });
   const answer = await connection.stream({ method: 'GET', path, signal: options.signal });
   let version = fromVersion;
+  answer.setTimeout(idleMsMax, () => answer.destroy(new Error('the watch fell silent')));
   await readLines(answer, (line) => {
     const { type, object } = JSON.parse(line) as WatchLine;
     if (type === 'ERROR') {
@@ -131,8 +134,8 @@ async function followOnce(
 }
 
 /**
- * Hands out the whole lines of a streamed answer and resolves at its end; rejects with what `onLine` throws. Silence beyond
- * the limit, where bookmarks are due, is a half-open connection.
+ * Hands out the whole lines of a streamed answer and resolves at its end; rejects with what `onLine` throws, or when the
+ * answer is cut off.
  */
 function readLines(answer: IncomingMessage, onLine: (line: string) => void): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -149,7 +152,6 @@ function readLines(answer: IncomingMessage, onLine: (line: string) => void): Pro
         throw new Error(`a watch event is larger than ${watchLineBytesMax} bytes`);
       }
     };
-    answer.setTimeout(watchIdleMsMax, () => answer.destroy(new Error('the watch fell silent')));
     answer.setEncoding('utf8');
     answer.on('data', (chunk: string) => {
       try {

@@ -377,6 +377,23 @@ test('a hook Job runs to its end before the rest, anew for each generation, and 
   expect((await read('v1', 'ConfigMap', 'hooked'))?.data).toEqual({ value: 'b' });
 });
 
+test('promise 8: a unit of 2,000 objects is applied at the API server’s own pace', async () => {
+  const unit = 'many/staging';
+  const parts = world();
+  const count = 2_000;
+  parts.renders.set(
+    'a',
+    Array.from({ length: count }, (_, index) => configMap(`many-${index}`)),
+  );
+  const agent = await start(parts);
+  offer(agent, unit, 1, 'a');
+  await vi.waitFor(
+    () => expect(agent.report(unit)).toMatchObject({ phase: 'settled', objectsHealthy: count }),
+    { timeout: 90_000, interval: 50 },
+  );
+  expect(agent.kinds()).not.toContain('ApplyFailed');
+}, 100_000);
+
 test('F35: a settled unit makes no request but its watches', async () => {
   const unit = 'quiet/staging';
   const parts = world();
