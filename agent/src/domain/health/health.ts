@@ -13,6 +13,7 @@ import { genericHealth } from './generic.ts';
 import { ingressHealth } from './networking.ts';
 import { podHealth } from './pod.ts';
 import { podDisruptionBudgetHealth } from './policy.ts';
+import { isBehind, listOf, mappingAt, textOf } from './read.ts';
 import { type ObjectHealth, progressing } from './state.ts';
 
 type Rule = (object: KubernetesObject) => ObjectHealth;
@@ -41,15 +42,29 @@ const rules: Readonly<Record<string, Rule>> = {
 export type HealthOptions = {
   /** The kind has a status subresource, and its controller has not had the time to write it. */
   readonly expectsStatus?: boolean;
+  /** Rules for custom kinds; they are asked for those that have none here. */
+  readonly rules?: (object: KubernetesObject) => ObjectHealth | undefined;
+  /** A unit's own rules, which go before all others. */
+  readonly ownRules?: (object: KubernetesObject) => ObjectHealth | undefined;
 };
 
-/** The health of a live object. `Missing` is for the caller that finds none. */
+/** The health of a live object. `Missing` is for the caller that finds none, and for kinds that report on others. */
 export function healthOf(object: KubernetesObject, options: HealthOptions = {}): ObjectHealth {
-  if (object.metadata.deletionTimestamp !== undefined) {
-    const finalizers = object.metadata.finalizers ?? [];
+  const metadata = mappingAt(object, 'metadata');
+  if (textOf(metadata.deletionTimestamp) !== '') {
+    const finalizers = listOf(metadata.finalizers).map(String);
     const holders = finalizers.length > 0 ? `; held by ${finalizers.join(', ')}` : '';
     return progressing(`is being deleted${holders}`);
   }
+  if (options.ownRules) {
+    const own = isBehind(object) ? undefined : options.ownRules(object);
+    if (own) return own;
+  }
   const rule = rules[`${groupOf(object.apiVersion)}/${object.kind}`];
-  return rule ? rule(object) : genericHealth(object, options.expectsStatus ?? false);
+  if (rule) return rule(object);
+  const custom = options.rules;
+  if (custom && isBehind(object)) return behind;
+  return custom?.(object) ?? genericHealth(object, options.expectsStatus ?? false);
 }
+
+const behind = progressing('waits for the controller to see the newest specification');
