@@ -2,7 +2,10 @@
 // for kinds that no rule names and for the shared templates of those that one does.
 
 const failing =
-  /fail|err(?!and)|invalid|denied|forbidden|unauthori[sz]ed|reject|crash|back-?off|not ?found|missing|unhealthy|degraded|broken|unreachable|time(d ?)?out|exceeded|conflict|cannot|could not|unable|unsupported|unknown (field|parameter)|expired|refused|stalled|abort|\blost\b|misconfigur|incompatible|not ?allowed|not ?permitted|unsatisfi|mismatch|no ?such|does ?n[o']t exist|unexpected|stuck|\bbad\b|inconclusive|noncompliant|not ?accepted|unresolved|panic|killed|insufficient/i;
+  /fail(?!over|ing over)|error|invalid|denied|forbidden|unauthori[sz]ed|reject|crash|back-?off|not ?found|missing|unhealthy|degraded|broken|unreachable|time(d ?)?out|exceeded|conflict|cannot|could not|unable|unsupported|unknown (field|parameter)|expired|refused|stalled|abort|\blost\b|misconfigur|incompatible|not ?allowed|not ?permitted|unsatisfi|mismatch|no ?such|does ?n[o']t exist|unexpected|stuck|\bbad\b|inconclusive|noncompliant|not ?accepted|unresolved|panic|oomkilled|insufficient|no key could/i;
+
+// `ErrImagePull`, but not the letters in `ClusterRunning`.
+const shortError = /(^|[^A-Za-z])[Ee]rr([A-Z]|\b)/;
 
 const busy =
   /progress|pending|wait|creat|provision|initiali[sz]|\binit\b|reconciling|updating|upgrad|deploying|starting|install|scaling|syncing|schedul|migrat|restor|import|bootstrap|building|queued|prepar|configuring|validating|resolving|connecting|binding|rolling|restart|cloning|delet|terminating|incomplete|not ?complete|launch|attaching|detaching|modifying|starting|stopping|processing|unknown|requested|issuing|verifying|downloading|loading|recovering|rebalanc|promoting|finali[sz]ing|joining|registering|applying|changing|submitted|not ?yet|setting ?up|setup|converging|warming|\bnew\b|\bpartial/i;
@@ -15,7 +18,7 @@ export type Tone = 'failed' | 'busy' | '';
 /** What a reason says by its words; empty when it says neither. */
 export function toneOf(text: string): Tone {
   if (busyBeforeFailing.test(text)) return 'busy';
-  if (failing.test(text)) return 'failed';
+  if (failing.test(text) || shortError.test(text)) return 'failed';
   return busy.test(text) ? 'busy' : '';
 }
 
