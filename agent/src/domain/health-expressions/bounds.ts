@@ -1,6 +1,5 @@
 // Limits of expressions. They are part of what an expression means, so that it is judged alike everywhere.
 
-export const healthExpressionCharactersMax = 4_096;
 /** The longest list to the power of the nested loops and one. */
 export const healthExpressionStepsMax = 25_000_000;
 /** Values of one object, well above what an API server stores. */

@@ -4,9 +4,9 @@ import { healthEntriesMax } from './bounds.ts';
 import { compileRule, type Rule } from './rule.ts';
 import type { RuleLookup } from './rule-table.ts';
 
-/** An entry of a person, in the shape of Flux's `healthCheckExprs`. */
+/** An entry of a person, in the shape of Flux's `healthCheckExprs`; an empty expression is not asked. */
 export type HealthEntry = {
-  /** `group/v1`, or `group/*` for every version of the group. */
+  /** A whole `apiVersion`, or a group alone for every version of it. */
   readonly apiVersion: string;
   readonly kind: string;
   readonly current: string;
@@ -44,8 +44,7 @@ export function createEntries(
   if (faults.length > 0) return err(faults);
   return ok((object: KubernetesObject) => {
     const { apiVersion, kind } = object;
-    const rule =
-      rules.get(`${apiVersion}/${kind}`) ?? rules.get(`${groupOf(apiVersion)}/*/${kind}`);
+    const rule = rules.get(`${apiVersion}/${kind}`) ?? rules.get(`${groupOf(apiVersion)}/${kind}`);
     return rule?.(object);
   });
 }

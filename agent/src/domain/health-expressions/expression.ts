@@ -1,8 +1,8 @@
-import { type CelInput, type CelValue, celEnv, isCelError, parse, plan } from '@bufbuild/cel';
+import { type CelInput, type CelValue, celEnv, isCelError, plan } from '@bufbuild/cel';
+import { parseExpression } from '@fairlead/shared/expression';
 import { err, ok, type Result } from '@fairlead/shared/result';
-import { healthExpressionCharactersMax, healthExpressionStepsMax } from './bounds.ts';
+import { healthExpressionStepsMax } from './bounds.ts';
 import { functions } from './functions.ts';
-import { bendOptionalChains, loopDepthOf, withOptionalsAsCalls } from './optional.ts';
 
 export type Bindings = Record<string, CelInput>;
 
@@ -16,25 +16,20 @@ const environment = celEnv({ funcs: functions });
 
 /** Reads an expression once, so that it can be evaluated many times; the failure says where it is wrong. */
 export function compileExpression(source: string): Result<Expression, string> {
-  if (source.length > healthExpressionCharactersMax) {
-    return err(`is longer than ${healthExpressionCharactersMax} characters`);
-  }
+  const read = parseExpression(source);
+  if (!read.ok) return read;
+  const { parsed, loopDepth } = read.value;
   try {
-    const parsed = parse(withOptionalsAsCalls(source));
-    parsed.expr = bendOptionalChains(parsed.expr);
-    const depth = loopDepthOf(parsed.expr);
     const run = plan(environment, parsed) as (bindings: Bindings) => CelValue;
+    const isTooLong = (longest: number) =>
+      loopDepth > 0 &&
+      Math.max(longest, source.length) ** (loopDepth + 1) > healthExpressionStepsMax;
     return ok({
       source,
-      evaluate: (bindings, longest) => {
-        if (
-          depth > 0 &&
-          Math.max(longest, source.length) ** (depth + 1) > healthExpressionStepsMax
-        ) {
-          return err(`would take too many steps over lists of up to ${longest} items`);
-        }
-        return attempt(() => run(bindings));
-      },
+      evaluate: (bindings, longest) =>
+        isTooLong(longest)
+          ? err(`would take too many steps over lists of up to ${longest} items`)
+          : attempt(() => run(bindings)),
     });
   } catch (error) {
     return err((error as Error).message);

@@ -39,13 +39,44 @@ const rules: Readonly<Record<string, Rule>> = {
   'policy/PodDisruptionBudget': podDisruptionBudgetHealth,
 };
 
+/** A rule that need not know the object's kind. */
+export type HealthRule = (object: KubernetesObject) => ObjectHealth | undefined;
+
+/** Whether the kind is judged here, without the table for custom kinds. */
+export const hasOwnRule = (apiVersion: string, kind: string): boolean => {
+  const group = groupOf(apiVersion);
+  return (
+    !group.includes('.') || kubernetesGroups.has(group) || Object.hasOwn(rules, `${group}/${kind}`)
+  );
+};
+
+// Groups with a dot that every cluster serves.
+const kubernetesGroups = new Set([
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'apiregistration.k8s.io',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'certificates.k8s.io',
+  'coordination.k8s.io',
+  'discovery.k8s.io',
+  'events.k8s.io',
+  'flowcontrol.apiserver.k8s.io',
+  'internal.apiserver.k8s.io',
+  'networking.k8s.io',
+  'node.k8s.io',
+  'rbac.authorization.k8s.io',
+  'scheduling.k8s.io',
+  'storage.k8s.io',
+]);
+
 export type HealthOptions = {
   /** The kind has a status subresource, and its controller has not had the time to write it. */
   readonly expectsStatus?: boolean;
   /** Rules for custom kinds; they are asked for those that have none here. */
-  readonly rules?: (object: KubernetesObject) => ObjectHealth | undefined;
+  readonly rules?: HealthRule;
   /** A unit's own rules, which go before all others. */
-  readonly ownRules?: (object: KubernetesObject) => ObjectHealth | undefined;
+  readonly ownRules?: HealthRule;
 };
 
 /** The health of a live object. `Missing` is for the caller that finds none, and for kinds that report on others. */

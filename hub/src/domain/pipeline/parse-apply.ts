@@ -1,3 +1,4 @@
+import { parseExpression } from '@fairlead/shared/expression';
 import { type PipelineName, parseName } from '@fairlead/shared/ids';
 import type { ApplyPolicy, HealthCheck, IgnoreRule } from './definition.ts';
 import {
@@ -18,7 +19,6 @@ const dependenciesMax = 32;
 const ignoreRulesMax = 100;
 const ignorePlacesMax = 100;
 const healthChecksMax = 100;
-const expressionLengthMax = 4_096;
 
 export function parseApply(node: Node): ApplyPolicy {
   const at = readMapping(node, {
@@ -93,9 +93,8 @@ function parseHealthCheck(node: Node): HealthCheck {
   });
   const expression = (key: 'current' | 'inProgress' | 'failed'): string => {
     const text = readOptionalText(at(key));
-    if (text.length > expressionLengthMax) {
-      fault(at(key), `must have at most ${expressionLengthMax} characters`);
-    }
+    const read = text === '' ? undefined : parseExpression(text);
+    if (read?.ok === false) fault(at(key), `is not a valid CEL expression: ${read.error}`);
     return text;
   };
   if (isAbsent(at('current'))) {
