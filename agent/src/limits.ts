@@ -214,3 +214,7 @@ export const healthHeaderBytesMax = 8 * 1024;
 export const clusterUidRetryMs = 2_000;
 /** Unused trees are looked for this often. */
 export const garbageIntervalMs = 3_600_000;
+
+// Health of files.
+/** One input, well below the longest text that the runtime can hold. */
+export const offlineBytesMax = 256 * 1024 * 1024;

@@ -87,7 +87,8 @@ export const sourceRules: readonly SourceRule[] = [
   {
     name: 'only main reads the environment and signals',
     from: /^(hub|agent)\/src\//,
-    except: /^((hub|agent)\/src\/main\.ts|hub\/src\/cli\/main\.ts)$/,
+    except:
+      /^((hub|agent)\/src\/main\.ts|hub\/src\/cli\/main\.ts|agent\/src\/offline-health\/main\.ts)$/,
     bans: /\bprocess\.(env|argv|exit\(|on\()/,
     reason:
       'a program is configured and ended in one place: pass values and an AbortSignal instead',
