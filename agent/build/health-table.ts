@@ -48,7 +48,8 @@ export function readHealthFolder(folder = healthFolder) {
     }
   };
   const templates = read(templatesName, templatesSchema);
-  const groups: Record<string, unknown[]> = {};
+  const files: string[] = [];
+  const groups: Record<string, number> = {};
   const names = readdirSync(folder).filter((name) => name !== templatesName);
   for (const name of names.sort()) {
     const file = read(name, fileSchema);
@@ -61,25 +62,26 @@ export function readHealthFolder(folder = healthFolder) {
       if (Object.hasOwn(groups, group)) {
         throw new Error(`agent/health/${name}: ${group} stands in another file as well`);
       }
-      groups[group] = file.rules;
+      groups[group] = files.length;
     }
+    files.push(JSON.stringify(file.rules));
   }
-  return { templates, groups };
+  return { templates, files, groups };
 }
 
 export function healthTableSource(folder = healthFolder): string {
-  const { templates, groups } = readHealthFolder(folder);
+  const { templates, files, groups } = readHealthFolder(folder);
   const names = Object.keys(groups).sort();
-  const lines = names.map(
-    (name) => `    ${JSON.stringify(name)}: ${JSON.stringify(JSON.stringify(groups[name]))},`,
-  );
   return `// Made from agent/health by \`npm run generate\`. Do not edit.
 import type { RuleTable } from './rule-table.ts';
 
 export const healthTable: RuleTable = {
   templates: ${JSON.stringify(templates)},
+  files: [
+${files.map((file) => `    ${JSON.stringify(file)},`).join('\n')}
+  ],
   groups: {
-${lines.join('\n')}
+${names.map((name) => `    ${JSON.stringify(name)}: ${groups[name]},`).join('\n')}
   },
 };
 `;

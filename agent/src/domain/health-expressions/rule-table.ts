@@ -13,9 +13,14 @@ export type TableRule = RuleSource & {
 
 export type RuleTable = {
   readonly templates: Readonly<Record<string, RuleSource>>;
-  /** By API group, or `*.suffix` for a family of groups; each value is JSON of `TableRule[]`, read on first use. */
-  readonly groups: Readonly<Record<string, string>>;
+  /** JSON of `TableRule[]` each, read on first use. */
+  readonly files: readonly string[];
+  /** By API group, or `*.suffix` for a family of groups: which of the files has its rules. */
+  readonly groups: Readonly<Record<string, number>>;
 };
+
+export const rulesOfGroup = ({ files, groups }: RuleTable, group: string): readonly TableRule[] =>
+  JSON.parse(files[groups[group] ?? -1] ?? '[]') as TableRule[];
 
 export type RuleLookup = (object: KubernetesObject) => ObjectHealth | undefined;
 
@@ -39,7 +44,7 @@ export function createRuleLookup(table: RuleTable): RuleLookup {
     return known;
   };
   const rulesOf = (name: string): readonly TableRule[] => {
-    const known = groups.get(name) ?? (JSON.parse(table.groups[name] ?? '[]') as TableRule[]);
+    const known = groups.get(name) ?? rulesOfGroup(table, name);
     groups.set(name, known);
     return known;
   };
