@@ -6,7 +6,7 @@ import {
   isCelList,
   isCelMap,
 } from '@bufbuild/cel';
-import { toneOf, toneOfCondition, toneOfPhase } from '../health/words.ts';
+import { toneOf, toneOfCondition, toneOfPhase } from '../health/index.ts';
 
 const { DYN, STRING, BOOL } = CelScalar;
 

@@ -1,6 +1,6 @@
 import { groupOf, type KubernetesObject } from '@fairlead/shared/manifest';
 import type { Result } from '@fairlead/shared/result';
-import { type ObjectHealth, unknown } from '../health/state.ts';
+import { type ObjectHealth, unknown } from '../health/index.ts';
 import { compileExpression, type Expression } from './expression.ts';
 import { compileRule, type Rule, type RuleSource } from './rule.ts';
 

@@ -1,14 +1,20 @@
 import type { CelValue } from '@bufbuild/cel';
 import type { KubernetesObject } from '@fairlead/shared/manifest';
 import { err, ok, type Result } from '@fairlead/shared/result';
-import { explain } from '../health/explain.ts';
-import { mappingAt } from '../health/read.ts';
-import { type Health, type ObjectHealth, progressing, unknown } from '../health/state.ts';
+import {
+  explain,
+  type Health,
+  mappingAt,
+  type ObjectHealth,
+  progressing,
+  unknown,
 import {
   healthMessageCharactersMax,
   healthObjectDepthMax,
   healthObjectValuesMax,
+import { explain, type Health, mappingAt, type ObjectHealth, progressing, unknown } from '../health/index.ts';
 } from './bounds.ts';
+
 import { type Bindings, compileExpression, type Expression } from './expression.ts';
 import { toCelObject } from './values.ts';
 

@@ -55,7 +55,7 @@ export function parseApply(node: Node): ApplyPolicy {
       (each) => readNameText(each) as PipelineName,
     ),
     ignoreDifferences: readLimited(at('ignoreDifferences'), ignoreRulesMax).map(parseIgnoreRule),
-    healthChecks: readLimited(at('healthChecks'), healthChecksMax).map(parseHealthCheck),
+    healthChecks: parseHealthChecks(at('healthChecks')),
     ...(isAbsent(at('serviceAccount'))
       ? {}
       : { serviceAccountName: readNameText(at('serviceAccount')) }),
@@ -85,6 +85,17 @@ function parseIgnoreRule(node: Node): IgnoreRule {
     jsonPointers,
     managers,
   };
+}
+
+function parseHealthChecks(node: Node): HealthCheck[] {
+  const seen = new Set<string>();
+  return readLimited(node, healthChecksMax).map((each) => {
+    const check = parseHealthCheck(each);
+    const name = `${check.apiVersion} ${check.kind}`;
+    if (seen.has(name)) fault(each, `repeats ${name}: one entry judges a kind`);
+    seen.add(name);
+    return check;
+  });
 }
 
 function parseHealthCheck(node: Node): HealthCheck {
