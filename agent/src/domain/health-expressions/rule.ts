@@ -8,13 +8,12 @@ import {
   type ObjectHealth,
   progressing,
   unknown,
+} from '../health/index.ts';
 import {
   healthMessageCharactersMax,
   healthObjectDepthMax,
   healthObjectValuesMax,
-import { explain, type Health, mappingAt, type ObjectHealth, progressing, unknown } from '../health/index.ts';
 } from './bounds.ts';
-
 import { type Bindings, compileExpression, type Expression } from './expression.ts';
 import { toCelObject } from './values.ts';
 
