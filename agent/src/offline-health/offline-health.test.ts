@@ -99,7 +99,7 @@ test('what is wrong is told with file and document, and the rest is judged', () 
   });
   expect(code).toBe(1);
   expect(JSON.parse(out)).toHaveLength(3);
-  expect(err).toMatch(/^one: document 2 is not YAML: .+ at line \d/m);
+  expect(err).toMatch(/^one: document 2 is not YAML: line \d+, column \d+: /m);
   expect(err).toMatch(/^one: document 3 lacks apiVersion: it is not a Kubernetes object$/m);
   expect(err).toMatch(/^two: document 2 is not JSON: /m);
   expect(err).toMatch(/^three: holds no object$/m);

@@ -1,5 +1,4 @@
-import type { KubernetesObject } from '@fairlead/shared/manifest';
-import { parseAllDocuments, parseDocument } from 'yaml';
+import { type KubernetesObject, splitDocuments, valuesOf } from '@fairlead/shared/manifest';
 
 /** An object of an input, with the id that its line gave it. */
 export type FoundObject = { readonly object: KubernetesObject; readonly id?: string };
@@ -20,7 +19,7 @@ export function readObjects(text: string): Input {
   const found: FoundObject[] = [];
   const faults: InputFault[] = [];
   let document = 0;
-  for (const value of valuesOf(text)) {
+  for (const value of documentsOf(text)) {
     document++;
     const fault = (message: string) => faults.push({ document, message });
     if (value instanceof Error) fault(value.message);
@@ -29,7 +28,7 @@ export function readObjects(text: string): Input {
   return { found, faults };
 }
 
-function* valuesOf(text: string): Generator<unknown> {
+function* documentsOf(text: string): Generator<unknown> {
   const start = text.search(/\S/);
   if (start < 0) return;
   if (text[start] === '{' || text[start] === '[') {
@@ -56,35 +55,12 @@ const fromJson = (text: string): unknown => {
   }
 };
 
-const yamlOptions = { merge: true, uniqueKeys: true, logLevel: 'error' } as const;
-
-/** Documents are parsed one by one, so that a fault spoils only its own, and a long stream needs little memory. */
+/** Documents are read one by one, so that a fault spoils only its own. */
 function* yamlDocuments(text: string): Generator<unknown> {
-  if (/^%/m.test(text)) {
-    for (const parsed of parseAllDocuments(text, yamlOptions)) yield fromYaml(parsed);
-    return;
-  }
-  for (const part of text.split(/^---(?=\s|$)/m)) {
-    if (part.trim() === '' || part.trim() === '...') continue;
-    const body = part.replace(/^[ \t]*\n/, '');
-    const parsed = parseDocument(body, { ...yamlOptions, prettyErrors: false });
-    // Places of errors cost a third of the time, and few documents have any.
-    yield fromYaml(parsed.errors.length > 0 ? parseDocument(body, yamlOptions) : parsed);
-  }
-}
-
-type ParsedDocument = Pick<ReturnType<typeof parseDocument>, 'errors' | 'toJS'>;
-
-function fromYaml(parsed: ParsedDocument): unknown {
-  if (parsed.errors.length > 0) {
-    return new Error(
-      `is not YAML: ${parsed.errors.map(({ message }) => message.split('\n')[0]).join('; ')}`,
-    );
-  }
-  try {
-    return parsed.toJS({ maxAliasCount: 1_000 });
-  } catch (error) {
-    return new Error(`is not YAML: ${(error as Error).message}`);
+  for (const part of splitDocuments(text)) {
+    const faults: Error[] = [];
+    const values = valuesOf(part, (message) => faults.push(new Error(`is not YAML: ${message}`)));
+    yield* faults.length > 0 ? faults : values;
   }
 }
 
