@@ -176,11 +176,15 @@ export const auditObjectsMax = 50;
 export const renderedBytesMax = 24 * 1024 * 1024;
 /** A new custom resource that has no status is believed to keep none after this time. */
 export const firstStatusMsMax = 5_000;
-/** A workload that is on its way for this long is asked for its pods. */
-export const podsLookDelayMs = 2_000;
-export const podsLookIntervalMs = 5_000;
+/** A workload that is on its way for this long is asked for its pods; the pause before the next look doubles. */
+export const podsLookDelayMs = 1_000;
+export const podsLookIntervalMsMax = 5_000;
 /** Workloads of one unit whose pods are looked at in one turn. */
 export const podsLooksMax = 3;
+/** Over all units. */
+export const podsLooksPerSecondMax = 20;
+/** Pods of one workload that are looked at. */
+export const podsOfWorkloadMax = 100;
 /** How long one step of a prune waits for its objects to be gone before the next step begins. */
 export const pruneStepMsMax = 30_000;
 /** Objects of a held prune that the report names. */
@@ -210,3 +214,7 @@ export const healthHeaderBytesMax = 8 * 1024;
 export const clusterUidRetryMs = 2_000;
 /** Unused trees are looked for this often. */
 export const garbageIntervalMs = 3_600_000;
+
+// Health of files.
+/** One input, well below the longest text that the runtime can hold. */
+export const offlineBytesMax = 256 * 1024 * 1024;

@@ -12,7 +12,7 @@ export const importRules: readonly ImportRule[] = [
   {
     name: 'the core is pure',
     from: /^(hub|agent)\/src\/domain\//,
-    bans: /^(?!@fairlead\/shared\/(ids|result|time|manifest)$)(?!(hub|agent)\/src\/domain\/)(?!picomatch$|yaml$|zod$)/,
+    bans: /^(?!@fairlead\/shared\/(ids|result|time|manifest|expression)$)(?!(hub|agent)\/src\/domain\/)(?!picomatch$|yaml$|zod$|@bufbuild\/cel$)/,
     reason:
       'decisions must replay for ever and run in the simulator, so the core reads no clock, network, disk or random ' +
       'source: pass what it needs inside the command',
@@ -87,7 +87,8 @@ export const sourceRules: readonly SourceRule[] = [
   {
     name: 'only main reads the environment and signals',
     from: /^(hub|agent)\/src\//,
-    except: /^((hub|agent)\/src\/main\.ts|hub\/src\/cli\/main\.ts)$/,
+    except:
+      /^((hub|agent)\/src\/main\.ts|hub\/src\/cli\/main\.ts|agent\/src\/offline-health\/main\.ts)$/,
     bans: /\bprocess\.(env|argv|exit\(|on\()/,
     reason:
       'a program is configured and ended in one place: pass values and an AbortSignal instead',

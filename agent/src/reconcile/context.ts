@@ -2,7 +2,9 @@ import type { ObjectKey } from '@fairlead/shared/manifest';
 import type { Clock, Random } from '@fairlead/shared/time';
 import type { Cluster } from '../cluster/index.ts';
 import type { AuditKind, UnitId, UnitPhase } from '../domain/link/index.ts';
+import type { HealthRules } from './health-rules.ts';
 import type { LiveObjects } from './live-objects.ts';
+import type { PodLookBudget } from './pods.ts';
 import type { LoadTree, ReconcileJournal, Render } from './ports.ts';
 import type { RenderedCache } from './rendered-cache.ts';
 import type { Unit } from './unit.ts';
@@ -38,6 +40,8 @@ export type Context = {
   readonly dependants: Set<Unit>;
   /** Which kinds held members of a unit when the agent started, from its parent object in the cluster. */
   readonly parentKinds: ReadonlyMap<UnitId, readonly { group: string; kind: string }[]>;
+  readonly healthRules: HealthRules;
+  readonly mayLookAtPods: PodLookBudget;
   readonly logger: ReconcileLogger;
   readonly audit: (unit: Unit, kind: AuditKind, message: string, more?: AuditMore) => void;
   readonly setPhase: (unit: Unit, phase: UnitPhase, message?: string) => void;

@@ -51,6 +51,8 @@ export type LiveObjectsDependencies = {
   readonly cluster: Cluster;
   readonly clock: Clock;
   readonly judge: (object: KubernetesObject, options: HealthOptions) => ObjectHealth;
+  /** Resolves once objects of a kind can be judged. */
+  readonly judgeReady: (apiVersion: string, kind: string) => Promise<void>;
   readonly onChange: (change: LiveChange) => void;
   readonly signal: AbortSignal;
 };
@@ -64,6 +66,8 @@ export type LiveObjects = {
   readonly sizeOfApplySet: (applySetId: string) => number;
   /** Takes the answer to our own write at once, instead of waiting for the watch to say the same. */
   readonly observe: (object: KubernetesObject) => LiveRecord;
+  /** Judges an object whose rule has changed, though the object has not. */
+  readonly judgeAgain: (object: KubernetesObject) => void;
 };
 
 type Followed = {
@@ -93,7 +97,7 @@ export const isOlder = (left: string, right: string): boolean =>
   left.length === right.length ? left < right : left.length < right.length;
 
 export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveObjects {
-  const { cluster, clock, judge, onChange, signal } = dependencies;
+  const { cluster, clock, judge, judgeReady, onChange, signal } = dependencies;
   const records = new Map<string, LiveRecord>();
   const texts = new Map<string, Set<string>>();
   const kinds = new Map<string, Followed>();
@@ -225,6 +229,7 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
     kinds.set(name, followed);
     try {
       followed.hasStatus = (await cluster.resourceOf(apiVersion, kind, signal))?.hasStatus ?? false;
+      await judgeReady(apiVersion, kind);
     } catch (error) {
       kinds.delete(name);
       followed.settle.reject(error);
@@ -252,6 +257,7 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
       kinds.get(kindOf(key))?.seen?.add(objectKeyText(key));
       return take(object);
     },
+    judgeAgain: (object) => void take(object, true),
   };
 }
 

@@ -144,6 +144,116 @@ describe('a unit on a real control plane', () => {
     expect(await has('deployment', 'never')).toBe(false);
   });
 
+  test('that breaks after success says so within seconds, in the words of its pod', async () => {
+    const parts = world();
+    parts.renders.set('a', [deployment('breaks')]);
+    const agent = await start(parts);
+    offer(agent, 'breaks/staging', 1, 'a');
+    await phase(agent, 'breaks/staging', 'settled');
+    const [pod = ''] = (
+      await controlPlane.kubectl(['get', 'pods', '-l', 'app=breaks', '-n', 'default', '-o', 'name'])
+    ).split('\n');
+    const waiting = {
+      reason: 'CrashLoopBackOff',
+      message: 'back-off 10s restarting failed container',
+    };
+    const status = {
+      conditions: [{ type: 'Ready', status: 'False', reason: 'ContainersNotReady' }],
+      containerStatuses: [
+        {
+          name: 'web',
+          ready: false,
+          restartCount: 3,
+          image: 'web:1',
+          imageID: '',
+          state: { waiting },
+        },
+      ],
+    };
+    await controlPlane.kubectl([
+      'patch',
+      pod,
+      '-n',
+      'default',
+      '--subresource=status',
+      '-p',
+      JSON.stringify({ status }),
+    ]);
+    await vi.waitFor(
+      () =>
+        expect(agent.report('breaks/staging')).toMatchObject({
+          health: 'Degraded',
+          objects: [
+            { message: expect.stringMatching(/^breaks-.*: CrashLoopBackOff: back-off 10s/) },
+          ],
+        }),
+      { timeout: 5_000, interval: 20 },
+    );
+    expect(agent.kinds()).toContain('UnitDegraded');
+  });
+
+  test('judges a custom kind by the entries of its stage, and by the table without them', async () => {
+    const parts = world();
+    const name = 'backups.velero.io';
+    parts.renders.set('a', [
+      {
+        apiVersion: 'apiextensions.k8s.io/v1',
+        kind: 'CustomResourceDefinition',
+        metadata: { name, annotations: { 'api-approved.kubernetes.io': 'unapproved' } },
+        spec: {
+          group: 'velero.io',
+          scope: 'Namespaced',
+          names: { kind: 'Backup', plural: 'backups', singular: 'backup', listKind: 'BackupList' },
+          versions: [
+            {
+              name: 'v1',
+              served: true,
+              storage: true,
+              subresources: { status: {} },
+              schema: {
+                openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+              },
+            },
+          ],
+        },
+      },
+      { apiVersion: 'velero.io/v1', kind: 'Backup', metadata: { name: 'nightly' } },
+    ]);
+    const agent = await start(parts);
+    offer(agent, 'judged/staging', 1, 'a');
+    await vi.waitFor(
+      () =>
+        expect(agent.report('judged/staging')?.objects).toMatchObject([
+          { object: { kind: 'Backup' }, message: 'waits for the first status' },
+        ]),
+      { timeout: 20_000, interval: 20 },
+    );
+    const patch = (status: object) =>
+      controlPlane.kubectl([
+        'patch',
+        'backup',
+        'nightly',
+        '-n',
+        'default',
+        '--subresource=status',
+        '--type=merge',
+        '-p',
+        JSON.stringify({ status }),
+      ]);
+    const judged = (health: string) =>
+      vi.waitFor(() => expect(agent.report('judged/staging')).toMatchObject({ health }), restored);
+    await patch({ phase: 'PartiallyFailed' });
+    await judged('Degraded');
+    const check = { apiVersion: 'velero.io', kind: 'Backup', inProgress: '', failed: '' };
+    offer(agent, 'judged/staging', 2, 'a', {
+      apply: { healthChecks: [{ ...check, current: "status.phase == 'PartiallyFailed'" }] },
+    });
+    await phase(agent, 'judged/staging', 'settled', 2);
+    await judged('Healthy');
+    await patch({ phase: 'Completed' });
+    await judged('Progressing');
+  });
+
   test('F05: an empty render deletes nothing', async () => {
     const parts = world();
     parts.renders.set('a', [configMap('stays')]);

@@ -1,7 +1,7 @@
 import type { KubernetesObject } from '@fairlead/shared/manifest';
 import type { Clock, Random } from '@fairlead/shared/time';
 import type { Cluster } from '../cluster/index.ts';
-import { type HealthOptions, healthOf, type ObjectHealth } from '../domain/health/index.ts';
+import { healthOf } from '../domain/health/index.ts';
 import {
   type Acceptance,
   type Assignment,
@@ -12,6 +12,7 @@ import {
   type UnitReport,
   unitIdOf,
 } from '../domain/link/index.ts';
+import { partOfLabel } from '../domain/plan/index.ts';
 import {
   unitLookDelayMsMax,
   unitObjectsLookedAtPerMs,
@@ -22,11 +23,13 @@ import {
 import type { AuditMore, Context, ReconcileLogger } from './context.ts';
 import { noticeDrift } from './drift.ts';
 import { asUnitError } from './failure.ts';
+import { createHealthRules, ownRuleOf } from './health-rules.ts';
 import { noticeHookEnd } from './hooks.ts';
 import { createLiveObjects, type LiveChange } from './live-objects.ts';
 import { createOutlet } from './outlet.ts';
 import { groupKindsOf, parentText, unitApiVersion, unitKind } from './parent.ts';
 import { parentOf, writeParent } from './parent-writer.ts';
+import { createPodLookBudget } from './pods.ts';
 import type { LoadTree, OnAudit, OnReport, ReconcileJournal, Render } from './ports.ts';
 import { createRenderedCache } from './rendered-cache.ts';
 import { reportOf } from './report.ts';
@@ -41,8 +44,6 @@ export type ReconcilerDependencies = {
   readonly journal: ReconcileJournal;
   readonly clock: Clock;
   readonly random: Random;
-  /** Health of one object; the built-in rules when absent. */
-  readonly judge?: (object: KubernetesObject, options: HealthOptions) => ObjectHealth;
   readonly onReport: OnReport;
   readonly onAudit: OnAudit;
   /** Where the units' own objects live. */
@@ -116,10 +117,17 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
     for (const dependant of context.dependants) if (dependant !== unit) turns.wake(dependant);
   };
 
+  const healthRules = createHealthRules();
+  const ownRules = ownRuleOf((object) =>
+    byApplySet.get(object.metadata.labels?.[partOfLabel] ?? ''),
+  );
+
   const live = createLiveObjects({
     cluster,
     clock,
-    judge: dependencies.judge ?? healthOf,
+    judge: (object, options) =>
+      healthOf(object, { ...options, rules: healthRules.judge, ownRules }),
+    judgeReady: healthRules.ready,
     onChange,
     signal,
   });
@@ -143,6 +151,8 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
     units,
     dependants: new Set(),
     parentKinds,
+    healthRules,
+    mayLookAtPods: createPodLookBudget(clock.now),
     logger,
     audit,
     setPhase: (unit, phase, message = '') => {

@@ -5,7 +5,7 @@ import { reportObjectsMax, rivalsShownMax, unitMessageCharactersMax } from '../l
 import { endOf } from './hooks.ts';
 import type { LiveObjects } from './live-objects.ts';
 import { shortKey } from './readiness.ts';
-import type { Unit } from './unit.ts';
+import type { PodLook, Unit } from './unit.ts';
 
 const beforeApplied = new Set(['accepted', 'fetching', 'rendering', 'applying']);
 
@@ -29,11 +29,11 @@ export function reportOf(unit: Unit, live: LiveObjects): UnitReport {
     const record = live.get(text);
     if (record?.rivals) rivals.push(`${shortKey(key)} is also applied by ${record.rivals}`);
     if (record?.health === 'Healthy') continue;
-    const trouble = unit.podLooks.get(text)?.message;
+    const look = unit.podLooks.get(text);
     unhealthy.push({
       object: key,
-      health: record?.health ?? 'Missing',
-      message: trouble || (record?.message ?? 'is not in the cluster'),
+      health: record ? healthWithPods(unit, record.health, look) : 'Missing',
+      message: look?.message || (record?.message ?? 'is not in the cluster'),
     });
   }
   unhealthy.sort((left, right) => healthRank(left.health) - healthRank(right.health));
@@ -54,6 +54,15 @@ export function reportOf(unit: Unit, live: LiveObjects): UnitReport {
     pruneHeld: unit.pruneHeld?.first ?? [],
     pruneHeldDigest: unit.pruneHeld?.digest ?? '',
   };
+}
+
+/**
+ * A Deployment's own status says nothing of the pods that crash after it was rolled out, so they say it themselves. While
+ * it is rolled out, its progress deadline decides how long a pod may fail.
+ */
+function healthWithPods(unit: Unit, health: Health, look: PodLook | undefined): Health {
+  const wasRolledOut = unit.target?.stage === 'done' || unit.target?.stage === 'held';
+  return health === 'Progressing' && wasRolledOut && look?.isBroken ? 'Degraded' : health;
 }
 
 /** A generation that is not applied yet cannot be healthy: what is live may be of the one before. */

@@ -8,6 +8,7 @@ import type { Context } from './context.ts';
 import { waitsForUnits } from './dependencies.ts';
 import { noticeDrift, settleDrifts } from './drift.ts';
 import { asUnitError } from './failure.ts';
+import { takeUpHealthChecks } from './health-rules.ts';
 import { endOf, finishHooks, refuseFailedHooks, runFailureHooks } from './hooks.ts';
 import { unitApiVersion, unitKind } from './parent.ts';
 import { lookAtPods } from './pods.ts';
@@ -78,6 +79,7 @@ async function isReached(context: Context, unit: Unit, target: Target): Promise<
 
 /** `undefined`: other units come first. What is applied already needs no other unit to be restored. */
 async function begin(context: Context, unit: Unit): Promise<Target | undefined> {
+  await takeUpHealthChecks(context, unit);
   const restored = await restore(context, unit);
   const waits = restored ? '' : waitsForUnits(context, unit);
   if (waits !== '') {

@@ -1,6 +1,13 @@
 import type { KubernetesObject, ObjectKey } from '@fairlead/shared/manifest';
 import type { RepairHistory } from '../domain/drift/index.ts';
-import { type Assignment, type UnitId, type UnitPhase, unitIdOf } from '../domain/link/index.ts';
+import type { HealthRule } from '../domain/health/index.ts';
+import {
+  type Assignment,
+  type HealthCheck,
+  type UnitId,
+  type UnitPhase,
+  unitIdOf,
+} from '../domain/link/index.ts';
 import type { ApplyStep, Hook, Owner, Removal } from '../domain/plan/index.ts';
 import { applySetIdOf } from './parent.ts';
 import type { Inventory, InventoryEntry } from './ports.ts';
@@ -56,7 +63,14 @@ export const emptyTarget = (stage: Stage): Target => ({
   pruneStepAtMs: 0,
 });
 
-export type PodLook = { readonly lookedAtMs: number; readonly message: string };
+export type PodLook = {
+  readonly lookedAtMs: number;
+  /** Looks in a row since the workload began to be on its way. */
+  readonly looks: number;
+  readonly message: string;
+  /** A pod cannot start or keeps crashing, and does not only wait. */
+  readonly isBroken: boolean;
+};
 
 /** The mutable state of one unit; only the unit's own turn changes it, but for `drifts` and `isDirty`. */
 export type Unit = {
@@ -94,6 +108,9 @@ export type Unit = {
   /** Who made the last change to an object that was repaired. */
   readonly rivals: Map<string, string>;
   readonly podLooks: Map<string, PodLook>;
+  /** The entries that the unit's objects are judged by now, and the rule made of them. */
+  healthChecks: readonly HealthCheck[];
+  healthRule: HealthRule | undefined;
   /** The last write of the unit's own object; never rejects. */
   parentWrite: Promise<void>;
   /** What the last health audit said; `undefined` before the first. */
@@ -130,6 +147,8 @@ export const createUnit = (
     fights: new Map(),
     rivals: new Map(),
     podLooks: new Map(),
+    healthChecks: [],
+    healthRule: undefined,
     parentWrite: Promise.resolve(),
     wasHealthy: undefined,
   };

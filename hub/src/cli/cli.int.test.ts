@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -619,7 +619,35 @@ test('hub and agent become programs of the workspace', async () => {
   const shell = terminal();
   await shell.run('hub');
   await shell.run('agent');
-  expect(shell.programs).toEqual(['hub', 'agent']);
+  await shell.run('health', '-f', 'a.yaml', '-', '-o', 'json', '--checks', 'checks.yaml');
+  expect(shell.programs).toEqual([
+    'hub',
+    'agent',
+    'health --file=a.yaml --file=- --checks=checks.yaml --output=json',
+  ]);
+});
+
+test('health judges files without a hub, by the rules of the agent', () => {
+  const command = fileURLToPath(new URL('../../bin/fairlead.js', import.meta.url));
+  const object = {
+    apiVersion: 'velero.io/v1',
+    kind: 'Backup',
+    metadata: { name: 'b' },
+    status: { phase: 'PartiallyFailed' },
+  };
+  const judge = (input: string) =>
+    spawnSync(process.execPath, [command, 'health', '-f', '-', '-o', 'json'], {
+      input,
+      encoding: 'utf8',
+    });
+  const { status, stdout } = judge(JSON.stringify({ id: 'x', object }));
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject([
+    { id: 'x', kind: 'Backup', name: 'b', status: 'Degraded' },
+  ]);
+  const refused = judge('kind: Backup');
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toContain('standard input: document 1 lacks apiVersion');
 });
 
 test('read-model rebuild deletes nothing but the read model of a hub', async () => {

@@ -10,5 +10,8 @@ export type CliContext = {
   readonly columns: number | undefined;
   readonly signal: AbortSignal;
   /** Becomes another program of the workspace; does not return. */
-  readonly becomeProgram: (program: 'hub' | 'agent') => Promise<never>;
+  readonly becomeProgram: (program: Program, args?: readonly string[]) => Promise<never>;
 };
+
+/** `health` judges files by the agent's rules. */
+export type Program = 'hub' | 'agent' | 'health';

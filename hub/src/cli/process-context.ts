@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { cliInputBytesMax } from '../limits.ts';
 import { CliError } from './cli-error.ts';
-import type { CliContext } from './context.ts';
+import type { CliContext, Program } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
 
 /** The terminal, the clock and the workspace of this process. */
@@ -18,7 +18,7 @@ export function createProcessContext(
     readInput,
     now: () => Date.now(),
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
-    becomeProgram: (program) => becomeProgram(program, environment),
+    becomeProgram: (program, args = []) => becomeProgram(program, args, environment),
   };
 }
 
@@ -38,13 +38,18 @@ async function readInput(): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-const programs = { hub: '../main.ts', agent: '../../../agent/src/main.ts' } as const;
+const programs = {
+  hub: '../main.ts',
+  agent: '../../../agent/src/main.ts',
+  health: '../../../agent/src/offline-health/main.ts',
+} as const satisfies Record<Program, string>;
 
 /**
  * Replaces this process by the program, so that signals, exit codes and a kill reach it as if it had been started itself.
  */
 async function becomeProgram(
-  program: 'hub' | 'agent',
+  program: Program,
+  args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<never> {
   const path = fileURLToPath(new URL(programs[program], import.meta.url));
@@ -54,7 +59,7 @@ async function becomeProgram(
       `The ${program} cannot be started from here: ${path} is missing, or this system cannot replace a process.`,
     );
   }
-  process.execve(process.execPath, [process.execPath, ...process.execArgv, path], {
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, path, ...args], {
     ...environment,
   } as NodeJS.ProcessEnv);
   throw new CliError(exitCodes.refused, `The ${program} could not be started.`);

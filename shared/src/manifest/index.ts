@@ -15,5 +15,6 @@ export {
   type ManifestLimits,
   parseManifests,
   splitDocuments,
+  valuesOf,
 } from './parse.ts';
 export { unitDefinition } from './unit-definition.ts';

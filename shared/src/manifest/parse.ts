@@ -51,7 +51,8 @@ export function parseManifests(
 export const splitDocuments = (text: string): string[] =>
   /^%/m.test(text) ? [text] : text.split(/^(?=---(?:\s|$))/m).filter((part) => part.trim() !== '');
 
-function valuesOf(text: string, fault: (message: string) => void): readonly unknown[] {
+/** The values of one document of `splitDocuments`, with the same limits; none where a fault was told. */
+export function valuesOf(text: string, fault: (message: string) => void): readonly unknown[] {
   try {
     const values = loadAll(text, options);
     if (!text.includes('&') || !isLarger(values, aliasedValuesMax)) return values;

@@ -27,12 +27,13 @@ export const textOf = (value: unknown): string => (typeof value === 'string' ? v
 export const specOf = (object: KubernetesObject): Mapping => mappingAt(object, 'spec');
 export const statusOf = (object: KubernetesObject): Mapping => mappingAt(object, 'status');
 
+/** Unquoted in YAML, the status True is a boolean, and is taken for what it means. */
 export function conditionsOf(status: Mapping): readonly Condition[] {
   return listOf(status.conditions).map((entry) => {
     const { type, status: state, reason, message } = mapping(entry);
     return {
       type: textOf(type),
-      status: textOf(state),
+      status: typeof state === 'boolean' ? (state ? 'True' : 'False') : textOf(state),
       reason: textOf(reason),
       message: textOf(message),
     };
@@ -51,6 +52,21 @@ export const conditionText = ({ type, status, reason, message }: Condition): str
  */
 export function isObserved(object: KubernetesObject): boolean {
   const observed = statusOf(object).observedGeneration;
-  const { generation } = object.metadata;
-  return generation === undefined || numberOf(observed, 0) >= generation;
+  const generation = numberOf(mappingAt(object, 'metadata').generation, 0);
+  return numberOf(observed, 0) >= generation;
+}
+
+/**
+ * Whether a custom object's status says of itself that it is of an older specification: by its own `observedGeneration`
+ * or by that of its Ready condition. Kinds that keep a hash or nothing there do not say it.
+ */
+export function isBehind(object: KubernetesObject): boolean {
+  const status = statusOf(object);
+  const generation = numberOf(mappingAt(object, 'metadata').generation, 0);
+  const isOlder = (observed: unknown) => typeof observed === 'number' && observed < generation;
+  if (isOlder(status.observedGeneration)) return true;
+  return listOf(status.conditions).some((condition) => {
+    const { type, observedGeneration } = mapping(condition);
+    return type === 'Ready' && isOlder(observedGeneration);
+  });
 }

@@ -9,6 +9,7 @@ export {
   type DeletionBudget,
   type Disposition,
   type DriftPolicy,
+  type HealthCheck,
   type RenderOptions,
   type UnitId,
   unitIdOf,

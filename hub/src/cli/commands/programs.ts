@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { AcceptedRestoreDocument } from '../../http/index.ts';
 import type { CliContext } from '../context.ts';
+import type { OutputFormat } from '../output.ts';
 import { openSession } from '../session.ts';
 
 export function addProgramCommands(program: Command, context: CliContext): void {
@@ -24,6 +25,19 @@ export function addProgramCommands(program: Command, context: CliContext): void 
     .command('agent')
     .description("run a cluster's agent; it is configured by FAIRLEAD_* variables")
     .action(() => context.becomeProgram('agent'));
+  program
+    .command('health')
+    .description('print the health of objects in files, as an agent would judge them; needs no hub')
+    .requiredOption('-f, --file <path...>', 'YAML, JSON or JSON lines, or - for standard input')
+    .option('--checks <path>', "file with entries as a stage's apply.healthChecks, to try them out")
+    .action((options: { file: string[]; checks?: string }, command: Command) => {
+      const { output } = command.optsWithGlobals<{ output: OutputFormat }>();
+      return context.becomeProgram('health', [
+        ...options.file.map((path) => `--file=${path}`),
+        ...(options.checks === undefined ? [] : [`--checks=${options.checks}`]),
+        `--output=${output}`,
+      ]);
+    });
 }
 
 /** Agents believe their own cluster only: a hub that fell into wrong hands must not lead them back. */

@@ -38,8 +38,8 @@ export function createTerminal(options: TerminalOptions): Terminal {
     },
     columns: undefined,
     signal: interrupted.signal,
-    becomeProgram: async (program) => {
-      programs.push(program);
+    becomeProgram: async (program, args = []) => {
+      programs.push([program, ...args].join(' '));
       return undefined as never;
     },
   };

@@ -1,3 +1,4 @@
+import { parseExpression } from '@fairlead/shared/expression';
 import { type PipelineName, parseName } from '@fairlead/shared/ids';
 import type { ApplyPolicy, HealthCheck, IgnoreRule } from './definition.ts';
 import {
@@ -18,7 +19,6 @@ const dependenciesMax = 32;
 const ignoreRulesMax = 100;
 const ignorePlacesMax = 100;
 const healthChecksMax = 100;
-const expressionLengthMax = 4_096;
 
 export function parseApply(node: Node): ApplyPolicy {
   const at = readMapping(node, {
@@ -55,7 +55,7 @@ export function parseApply(node: Node): ApplyPolicy {
       (each) => readNameText(each) as PipelineName,
     ),
     ignoreDifferences: readLimited(at('ignoreDifferences'), ignoreRulesMax).map(parseIgnoreRule),
-    healthChecks: readLimited(at('healthChecks'), healthChecksMax).map(parseHealthCheck),
+    healthChecks: parseHealthChecks(at('healthChecks')),
     ...(isAbsent(at('serviceAccount'))
       ? {}
       : { serviceAccountName: readNameText(at('serviceAccount')) }),
@@ -87,15 +87,25 @@ function parseIgnoreRule(node: Node): IgnoreRule {
   };
 }
 
+function parseHealthChecks(node: Node): HealthCheck[] {
+  const seen = new Set<string>();
+  return readLimited(node, healthChecksMax).map((each) => {
+    const check = parseHealthCheck(each);
+    const name = `${check.apiVersion} ${check.kind}`;
+    if (seen.has(name)) fault(each, `repeats ${name}: one entry judges a kind`);
+    seen.add(name);
+    return check;
+  });
+}
+
 function parseHealthCheck(node: Node): HealthCheck {
   const at = readMapping(node, {
     known: ['apiVersion', 'kind', 'current', 'inProgress', 'failed'],
   });
   const expression = (key: 'current' | 'inProgress' | 'failed'): string => {
     const text = readOptionalText(at(key));
-    if (text.length > expressionLengthMax) {
-      fault(at(key), `must have at most ${expressionLengthMax} characters`);
-    }
+    const read = text === '' ? undefined : parseExpression(text);
+    if (read?.ok === false) fault(at(key), `is not a valid CEL expression: ${read.error}`);
     return text;
   };
   if (isAbsent(at('current'))) {

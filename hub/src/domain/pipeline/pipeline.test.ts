@@ -130,6 +130,29 @@ test('a path may name the cluster and its labels, and nothing else', () => {
   ]);
 });
 
+test('a health check that is no CEL, or stands twice, is refused with its place', () => {
+  const checks = (...entries: string[]) =>
+    faultsOf(
+      stageLine(
+        `apply: {healthChecks: [${entries.map((entry) => `{apiVersion: example.com/v1, kind: Widget, ${entry}}`).join(', ')}]}`,
+      ),
+    );
+  expect(checks(`current: "status.?conditions.orValue([]).exists(c, c.type == 'Ready')"`)).toEqual(
+    [],
+  );
+  expect(checks('current: "status.phase = 1", failed: ")"')).toEqual([
+    expect.stringMatching(
+      /stages\[0\]\.apply\.healthChecks\[0\]\.current: is not a valid CEL expression: <input>:1:14/,
+    ),
+    expect.stringMatching(
+      /stages\[0\]\.apply\.healthChecks\[0\]\.failed: is not a valid CEL expression: <input>:1:1/,
+    ),
+  ]);
+  expect(checks('current: "true"', 'current: "false"')).toEqual([
+    'Pipeline checkout: spec.stages[0].apply.healthChecks[1]: repeats example.com/v1 Widget: one entry judges a kind',
+  ]);
+});
+
 test('how a unit is applied is read with every place checked', () => {
   const { stages } = pipelineOf(
     stageLine(

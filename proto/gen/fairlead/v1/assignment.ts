@@ -210,7 +210,10 @@ export interface IgnoreRule {
   managers: string[];
 }
 
-/** CEL expressions over an object, each giving a boolean; they are asked in the order failed, in progress, current. */
+/**
+ * CEL expressions over an object, each giving a boolean; they are asked in the order in progress,
+ * failed, current, as Flux does, and the first that is true decides; when none is, the object is in progress.
+ */
 export interface HealthCheck {
   /** A whole `apiVersion`, or a group alone, for every version of it. */
   apiVersion: string;
