@@ -51,15 +51,32 @@ const liveObject = () =>
 
 const clusterDocument = () => system.hub.api('GET', `/clusters/${cluster}`);
 
-test('F01: a hub restored from an older backup removes and changes nothing until an operator accepts it, here and in the cluster', async () => {
+test('promise 6: a prune over the budget is held, shows its objects, and goes on when they are confirmed', async () => {
+  const many = Array.from({ length: 12 }, (_, index) => settings(`old-${index}`, 'x')).join('\n');
+  await system.copy.write('shop/staging/many.yaml', many);
   const first = await release('one');
   await system.applyResources(repositoryResource + pipeline);
   await succeeded(first);
+  await system.copy.remove('shop/staging/many.yaml');
+  await succeeded(await release('two'));
+  const old = () =>
+    objectIn(system.cluster(cluster).controlPlane, '/api/v1/namespaces/shop/configmaps/old-11');
+  expect(await old()).toBeDefined();
+  const confirm = ['confirm-prune', 'shop/staging', '--cluster', cluster];
+  const shown = await system.hub.cli([...confirm, '--show']);
+  expect(shown).toContain('12 objects');
+  expect(shown).toContain('ConfigMap shop/old-11');
+  expect(await system.hub.cli(['status'])).toContain('1 with a held prune');
+  await system.hub.cli(confirm);
+  await waitFor('the confirmed objects to be gone', async () => (await old()) === undefined);
+});
+
+test('F01: a hub restored from an older backup removes and changes nothing until an operator accepts it, here and in the cluster', async () => {
   const backup = join(system.directory, 'backup');
   await system.hub.process.stop();
   await cp(system.hub.directory, backup, { recursive: true });
   await system.hub.process.restart();
-  for (const value of ['two', 'three']) await succeeded(await release(value));
+  for (const value of ['three', 'four']) await succeeded(await release(value));
   const before = await liveObject();
 
   await system.hub.process.stop();
@@ -79,7 +96,7 @@ test('F01: a hub restored from an older backup removes and changes nothing until
   expect(await system.hub.cli(['status'])).toContain('epoch regressed');
   const after = await liveObject();
   expect(after.metadata.uid).toBe(before.metadata.uid);
-  expect(after.data.value).toBe('three');
+  expect(after.data.value).toBe('four');
 
   await system.hub.cli(['hub', 'accept-restore', '--reason', 'the backup of noon']);
   await waitFor('the agent to refuse an epoch that its cluster has not accepted', async (see) => {

@@ -24,7 +24,10 @@ export type Discovery = {
     kind: string,
     signal?: AbortSignal,
   ) => Promise<Resource | undefined>;
-  readonly watchable: (signal?: AbortSignal) => Promise<readonly Resource[]>;
+  readonly watchable: (
+    signal?: AbortSignal,
+    freshness?: 'fresh' | 'known',
+  ) => Promise<readonly Resource[]>;
 };
 
 const accept =
@@ -91,6 +94,9 @@ export function createDiscovery(connection: Connection): Discovery {
       // A kind may be new because its definition was applied a moment ago.
       return known ?? (await current(discoveryAgeMsMin, signal)).byKind.get(key);
     },
-    watchable: async (signal) => (await current(Number.POSITIVE_INFINITY, signal)).watchable,
+    watchable: async (signal, freshness = 'known') => {
+      const ageMsMax = freshness === 'fresh' ? discoveryAgeMsMin : Number.POSITIVE_INFINITY;
+      return (await current(ageMsMax, signal)).watchable;
+    },
   };
 }

@@ -126,8 +126,11 @@ export type Cluster = {
     kind: string,
     signal?: AbortSignal,
   ) => Promise<Resource | undefined>;
-  /** Every kind that can be listed and watched, at its preferred version. */
-  readonly resources: (signal?: AbortSignal) => Promise<readonly Resource[]>;
+  /** Every kind that can be listed and watched, at its preferred version; `fresh` asks the API server again. */
+  readonly resources: (
+    signal?: AbortSignal,
+    freshness?: 'fresh' | 'known',
+  ) => Promise<readonly Resource[]>;
   /** Server-side apply by `fieldManager`; returns the object as it now is. */
   readonly apply: (object: KubernetesObject, options: ApplyOptions) => Promise<KubernetesObject>;
   /** Says anew who owns which field of the very version that was read; `precondition_failed` when it has changed. */

@@ -100,6 +100,7 @@ export function createFetchTree(dependencies: FetchDependencies): FetchTree {
     } catch (error) {
       const failure = failureOf(error);
       if (failure.code === status.UNAVAILABLE) link.drop();
+      if (failure.code === status.NOT_FOUND) return final(failure.message);
       const unassigned = failure.code === status.PERMISSION_DENIED;
       return passing(
         unassigned

@@ -279,6 +279,17 @@ describe('fetching a tree', () => {
     expect(hub.state.fetches).toHaveLength(1);
   });
 
+  it('F05: is refused for good when the commit has no such path', async () => {
+    hub.state.onFetch = (call) => {
+      call.emit('error', refusal(status.NOT_FOUND, 'app is not in the commit'));
+    };
+    const agent = await ready();
+    expect(await agent.loadTree(assignment, signal())).toEqual({
+      ok: false,
+      error: { message: 'app is not in the commit', terminal: true },
+    });
+  });
+
   it('is shared by units with the same commit and root', async () => {
     hub.state.onFetch = (call) => sendObjects(call, needed(built, ['outside']));
     const agent = await ready();

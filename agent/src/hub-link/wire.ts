@@ -195,8 +195,9 @@ export function encodeReport(record: ReportRecord, agentEpoch: string): Uint8Arr
       objectsTruncated: report.objectsTruncated + sorted.length - kept,
       observedAtMs: record.observedAtMs,
       pruneHeldObjects: report.pruneHeldObjects,
-      pruneHeld: [...report.pruneHeld],
-      pruneHeldDigest: report.pruneHeldDigest,
+      // A report that an older version of the agent wrote may still wait in the journal.
+      pruneHeld: [...(report.pruneHeld ?? [])],
+      pruneHeldDigest: report.pruneHeldDigest ?? '',
     }).finish();
     if (payload.length <= payloadBytesMax || kept === 0) return payload;
   }

@@ -15,7 +15,8 @@ import type { Unit } from './unit.ts';
 export async function inUseBy(context: Context, unit: Unit, removal: Removal): Promise<string> {
   const { key, contains } = removal;
   if (contains === '') return '';
-  const served = await context.cluster.resources(unit.work.signal);
+  // A kind that somebody has defined since the last look may have objects in the namespace.
+  const served = await context.cluster.resources(unit.work.signal, 'fresh');
   const isNamespace = key.kind === 'Namespace';
   const looked = served.filter((resource) =>
     isNamespace

@@ -44,8 +44,8 @@ export function beginPrune(context: Context, unit: Unit, target: Target): boolea
 
 /** While a prune is held, its objects may change: the report names what is held now. It never goes on by itself. */
 export function refreshHeld(context: Context, unit: Unit, target: Target): void {
+  if (unit.pruneHeld?.liveTotal === context.live.sizeOfApplySet(unit.owner.applySetId)) return;
   const { prune } = decide(context, unit, target);
-  if (unit.pruneHeld?.digest === digestOf(prune.steps.flat())) return;
   hold(context, unit, prune);
 }
 
@@ -64,7 +64,13 @@ function hold(context: Context, unit: Unit, prune: PruneDecision['prune']): void
   const removals = prune.steps.flat();
   const first = removals.slice(0, pruneHeldNamedMax).map(({ key }) => key);
   const reason = prune.held || `${prune.objectsTotal} objects are left of the prune that is held`;
-  unit.pruneHeld = { objectsTotal: prune.objectsTotal, first, digest: digestOf(removals), reason };
+  unit.pruneHeld = {
+    objectsTotal: prune.objectsTotal,
+    first,
+    digest: digestOf(removals),
+    reason,
+    liveTotal: context.live.sizeOfApplySet(unit.owner.applySetId),
+  };
   showHeld(context, unit);
   context.audit(unit, 'PruneHeld', reason, {
     details: {
@@ -220,4 +226,6 @@ export type PruneHeld = {
   /** Names exactly this set, by keys and uids. */
   readonly digest: string;
   readonly reason: string;
+  /** How many objects carried the unit's label then; another number is a reason to look again. */
+  readonly liveTotal: number;
 };

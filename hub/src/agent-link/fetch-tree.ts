@@ -47,8 +47,10 @@ export function createTreeSender(options: FetchTreeOptions) {
         }
       }
     } catch (error) {
-      // What is wrong with the commit's content is for the people who wrote it.
-      if (isGitError(error)) throw new CallError(status.FAILED_PRECONDITION, error.message);
+      // What is wrong with the commit's content is for the people who wrote it. A path that a commit lacks it lacks for ever.
+      const isMissing = isGitError(error, 'path_not_found');
+      const code = isMissing ? status.NOT_FOUND : status.FAILED_PRECONDITION;
+      if (isGitError(error)) throw new CallError(code, error.message);
       throw error;
     }
     await send(call, { part: { $case: 'complete', complete: { objectsTotal } } });

@@ -9,6 +9,7 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openCertificateAuthority } from '../auth/ca/index.ts';
 import type { Assignment } from '../domain/rollout/index.ts';
+import { GitError } from '../git/index.ts';
 import { eventually } from '../ingest/testing.ts';
 import type { AgentLinkOptions } from './agent-link.ts';
 import { enroll, openLink, startLink, type TestLink, watch } from './testing.ts';
@@ -323,6 +324,22 @@ describe('fetching content', () => {
     ).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
     mine.client.close();
     other.client.close();
+  });
+
+  test('F05: says for good that a commit lacks the path', async () => {
+    await start({
+      // biome-ignore lint/correctness/useYield: fails before the first object
+      treeObjects: async function* () {
+        throw new GitError('path_not_found', 'apps is not in the commit');
+      },
+    });
+    const { id, client } = await agent('edge-1');
+    hub.assignments.set(id, [assignment()]);
+    await expect(fetchTree(client, {})).rejects.toEqual({
+      code: status.NOT_FOUND,
+      details: 'apps is not in the commit',
+    });
+    client.close();
   });
 
   test('a fault of the store is no detail for the agent', async () => {

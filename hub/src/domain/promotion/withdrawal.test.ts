@@ -1,6 +1,7 @@
 import type { ClusterId } from '@fairlead/shared/ids';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { isStaleDeletion, withdrawnAssignment } from '../rollout/index.ts';
 import type { PipelineCommand } from './commands.ts';
 import { explain } from './explain.ts';
 import { get } from './persistent-map.ts';
@@ -248,6 +249,21 @@ describe('F03: an order to delete grows old', () => {
     expect(withdrawnOf(story, 'c0')).toMatchObject({ disposition: 'delete', orderedAt: story.now });
     story.report(staging, 'c0', { phase: 'deleted' });
     expect(story.advance()).toMatchObject([{ type: 'TargetDeleted' }]);
+  });
+
+  test('what is told to an agent names its objects and its time, and is not told when it is too old', () => {
+    const before = { apply: { namespace: 'shop' }, confirmedPruneGeneration: 3 } as never;
+    const [event] = ordered().eventsOf('TargetWithdrawn').slice(-1);
+    const assignment = withdrawnAssignment(before, event as never);
+    expect(assignment).toMatchObject({
+      disposition: 'delete',
+      apply: { deletionBudget: { objectsMax: 3, percentMax: 0 } },
+      confirmedPruneGeneration: 0,
+      deletionOrderedAt: 1_000_000,
+    });
+    expect(isStaleDeletion(assignment, 1_000_000 + 24 * hourMs)).toBe(false);
+    expect(isStaleDeletion(assignment, 1_000_001 + 24 * hourMs)).toBe(true);
+    expect(isStaleDeletion({ ...assignment, disposition: 'orphan' }, 1e15)).toBe(false);
   });
 
   test('one that an agent has taken up goes on to its end', () => {

@@ -1788,6 +1788,7 @@ export const LinkServiceService = {
   /**
    * Sends the commit object, the trees along `root`, and every tree and blob below it that the agent does not have.
    * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root.
+   * NOT_FOUND: the commit has no such path, now and for ever.
    */
   fetchTree: {
     path: "/fairlead.v1.LinkService/FetchTree" as const,
@@ -1811,6 +1812,7 @@ export interface LinkServiceServer extends UntypedServiceImplementation {
   /**
    * Sends the commit object, the trees along `root`, and every tree and blob below it that the agent does not have.
    * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root.
+   * NOT_FOUND: the commit has no such path, now and for ever.
    */
   fetchTree: handleServerStreamingCall<FetchTreeRequest, FetchTreeResponse>;
 }
@@ -1848,6 +1850,7 @@ export interface LinkServiceClient extends Client {
   /**
    * Sends the commit object, the trees along `root`, and every tree and blob below it that the agent does not have.
    * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root.
+   * NOT_FOUND: the commit has no such path, now and for ever.
    */
   fetchTree(request: FetchTreeRequest, options?: Partial<CallOptions>): ClientReadableStream<FetchTreeResponse>;
   fetchTree(
