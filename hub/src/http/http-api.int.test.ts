@@ -537,3 +537,83 @@ test('F01: an agent that holds more than the log shows on its cluster, until the
   const accepted = await api.call('POST', `${v1}/hub:accept-restore`, { reason: 'backup of noon' });
   expect(accepted.body).toMatchObject({ epoch: 2, events: ['EpochAdvanced'] });
 });
+
+const promotion = { kind: 'hub', name: 'promotion' } as const;
+
+/** One look of the loop that decides. */
+async function advance(pipeline: string, at: number): Promise<void> {
+  const clusters = api.readModel.clusterSnapshots();
+  const snapshot = { at, clusters, reports: api.readModel.snapshotOf(pipeline as never) };
+  const command = { type: 'advance', snapshot, newRolloutIds: [] } as const;
+  await api.commands.pipeline(pipeline, command, promotion);
+  await api.readModel.catchUp();
+}
+
+test('F02: what a removed cluster ran is listed as left in place, and is out of reach', async () => {
+  await withTarget('unplugged');
+  await api.call('DELETE', `${v1}/clusters/unplugged-1?confirm=unplugged-1`);
+  await api.readModel.catchUp();
+  await advance('unplugged', 5);
+  const { body } = await api.call('GET', `${v1}/orphans?pipeline=unplugged`);
+  expect(body.items).toMatchObject([
+    {
+      cluster: 'unplugged-1',
+      clusterStatus: 'removed',
+      disposition: 'orphan',
+      cause: 'cluster-removed',
+    },
+  ]);
+  const order = { confirm: 'unplugged', objects: 0 };
+  expect(await api.call('POST', `${v1}/pipelines/unplugged:delete-objects`, order)).toMatchObject({
+    status: 409,
+    body: { rule: 'nothing_to_delete' },
+  });
+});
+
+test('F10: a label that takes many clusters out of a stage waits for a person, who names them', async () => {
+  await withTarget('moved');
+  const other = 'moved-2';
+  await append(
+    api.log,
+    streams.cluster(other),
+    clusterAdded(other, { environment: 'staging' }),
+    clusterEnrolled(other),
+    clusterConnected,
+  );
+  await append(api.log, streams.pipeline('moved'), {
+    type: 'TargetAssigned',
+    stage: 'staging' as never,
+    cluster: clusterId(other),
+    clusterName: other as never,
+    release: commitId(1),
+    generation: 2,
+    path: 'apps/moved/staging',
+    definitionRevision: 1,
+    cause: 'late-join',
+    at: 0,
+  });
+  for (const name of ['moved-1', other]) {
+    await api.call('PATCH', `${v1}/clusters/${name}`, { labels: { environment: 'stagign' } });
+  }
+  await api.readModel.catchUp();
+  await advance('moved', 5);
+  const path = `${v1}/pipelines/moved/stages/staging`;
+  const stage = await api.call('GET', path);
+  expect(stage.body).toMatchObject({
+    heldWithdrawal: { clusters: ['moved-1', other], targetsTotal: 2, cause: 'unmatched' },
+    targets: { total: 2 },
+  });
+  const explained = await api.call('GET', `${path}/explain`);
+  expect(explained.body.heldWithdrawal.clusters).toEqual(['moved-1', other]);
+  const confirm = (clusters: string[]) =>
+    api.call('POST', `${path}:confirm-withdrawal`, { clusters, reason: 'they move' });
+  expect(await confirm(['moved-1'])).toMatchObject({ body: { rule: 'withdrawal_has_changed' } });
+  expect((await confirm(['moved-1', other])).body.events).toEqual([
+    'WithdrawalConfirmed',
+    'TargetWithdrawn',
+    'TargetWithdrawn',
+  ]);
+  await api.readModel.catchUp();
+  expect((await api.call('GET', path)).body.heldWithdrawal).toBeUndefined();
+  expect((await api.call('GET', `${v1}/orphans?pipeline=moved`)).body.items).toHaveLength(2);
+});

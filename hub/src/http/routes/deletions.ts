@@ -2,7 +2,7 @@ import type { ClusterId, PipelineName, StageName } from '@fairlead/shared/ids';
 import { z } from '@hono/zod-openapi';
 import type { Actor } from '../../decision-log/index.ts';
 import { pageItemsMax } from '../../limits.ts';
-import type { TargetView } from '../../read-model/index.ts';
+import type { PageRequest, TargetView } from '../../read-model/index.ts';
 import { pageDocument, pageRequest } from '../cursor.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
 import { targetDocument } from '../documents.ts';
@@ -33,8 +33,18 @@ export function deletionEndpoints(options: HttpApiOptions): Endpoint[] {
       await commands.pipeline(pipeline, { type: 'delete-objects', ...scope, snapshot }, actor),
     );
   };
-  const orphansOf = (cluster: string): TargetView[] =>
-    readModel.listTargets({ orphans: true, cluster }, { limit: pageItemsMax }).items;
+  /** Of the cluster that has the name now: what an earlier one of the same name left is out of reach. */
+  const orphansOf = (cluster: string, id: ClusterId): TargetView[] => {
+    const found: TargetView[] = [];
+    for (let after: PageRequest['after'], isMore = true; isMore; ) {
+      const page = { limit: pageItemsMax, ...(after === undefined ? {} : { after }) };
+      const { items, next } = readModel.listTargets({ orphans: true, cluster }, page);
+      found.push(...items.filter(({ target }) => target.clusterId === id));
+      after = next;
+      isMore = next !== undefined;
+    }
+    return found;
+  };
 
   return [
     endpoint({
@@ -90,7 +100,7 @@ export function deletionEndpoints(options: HttpApiOptions): Endpoint[] {
       handle: async ({ params: { cluster }, body: { confirm, objects, reason }, actor }) => {
         const { id } = found(readModel.findCluster(cluster), 'cluster', cluster);
         requireConfirmation(cluster, confirm);
-        const byPipeline = Map.groupBy(orphansOf(cluster), ({ target }) => target.pipeline);
+        const byPipeline = Map.groupBy(orphansOf(cluster, id), ({ target }) => target.pipeline);
         const parts = [...byPipeline].map(([pipeline, targets]) => ({
           pipeline: pipeline as PipelineName,
           objects: sumOf(targets),
