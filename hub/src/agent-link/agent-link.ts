@@ -160,7 +160,7 @@ export async function createAgentLink(options: AgentLinkOptions): Promise<AgentL
       const { instanceId } = call.request;
       const agentVersion = versionOf(call.request.agentVersion);
       await noteUse(peer, instanceId, agentVersion);
-      await noteHeld(options, clusterName, call.request.known);
+      await noteHeld(options, peer, call.request.known);
       watch = createWatch(call, peer, {
         ...options,
         isWithheld: (epoch) => isWithheld(options, clusterName, epoch),
