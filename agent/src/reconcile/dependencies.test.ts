@@ -72,6 +72,21 @@ test('F14: a unit waits for the units that it depends on, names them, and starts
   expect(performance.now() - readyAt).toBeLessThan(1_000);
 });
 
+test('a dependency whose prune waits for a person is ready: what it renders is live and healthy', async () => {
+  const world = shop(workingStatus);
+  world.renders.set(
+    'many',
+    Array.from({ length: 20 }, (_, index) => configMap(`old-${index}`)),
+  );
+  const agent = await start(world);
+  offer(agent, 'database/production', 'many');
+  await phase(agent, 'database/production', 'settled');
+  offer(agent, 'web/production', 'web', dependsOn('database'));
+  offer(agent, 'database/production', 'database', { generation: 2 });
+  await phase(agent, 'database/production', 'prune-held', 2);
+  await phase(agent, 'web/production', 'settled');
+});
+
 test('F15: a dependency that is not in the cluster is said, and its coming starts the unit', async () => {
   const world = shop(workingStatus);
   const agent = await start(world);

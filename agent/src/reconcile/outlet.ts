@@ -64,7 +64,7 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
     const timer = setTimeout(() => {
       timers.delete(timer);
       task();
-    }, delayMs);
+    }, Math.max(0, delayMs));
     timer.unref();
     timers.add(timer);
     return timer;
