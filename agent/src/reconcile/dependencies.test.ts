@@ -135,6 +135,22 @@ test('a unit that is applied is kept, whatever becomes of what it depends on, al
   await vi.waitFor(() => expect(second.kinds()).toContain('DriftRepaired'));
 });
 
+test('a repair while a new generation waits brings back what runs, also when it must be rendered again', async () => {
+  const world = shop(workingStatus);
+  // Too large for the cache of rendered objects.
+  const page = { ...configMap('page'), data: { page: 'x'.repeat(25 * 1024 * 1024) } };
+  world.renders.set('old', [configMap('web', 'old'), page]);
+  world.renders.set('new', [configMap('web', 'new')]);
+  const agent = await start(world);
+  offer(agent, 'web/production', 'old');
+  await phase(agent, 'web/production', 'settled');
+  offer(agent, 'web/production', 'new', { generation: 2, ...dependsOn('database') });
+  await phase(agent, 'web/production', 'waiting', 2);
+  world.cluster.drop(configMapAddress('web'));
+  await vi.waitFor(() => expect(agent.kinds()).toContain('DriftRepaired'));
+  expect((await world.cluster.get(configMapAddress('web')))?.data).toEqual({ value: 'old' });
+});
+
 test('while a new generation waits for others, what runs is kept against drift', async () => {
   const world = shop(workingStatus);
   const agent = await start(world);
