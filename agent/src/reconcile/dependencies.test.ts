@@ -72,6 +72,21 @@ test('F14: a unit waits for the units that it depends on, names them, and starts
   expect(performance.now() - readyAt).toBeLessThan(1_000);
 });
 
+test('a dependency whose prune waits for a person is ready: what it renders is live and healthy', async () => {
+  const world = shop(workingStatus);
+  world.renders.set(
+    'many',
+    Array.from({ length: 20 }, (_, index) => configMap(`old-${index}`)),
+  );
+  const agent = await start(world);
+  offer(agent, 'database/production', 'many');
+  await phase(agent, 'database/production', 'settled');
+  offer(agent, 'web/production', 'web', dependsOn('database'));
+  offer(agent, 'database/production', 'database', { generation: 2 });
+  await phase(agent, 'database/production', 'prune-held', 2);
+  await phase(agent, 'web/production', 'settled');
+});
+
 test('F15: a dependency that is not in the cluster is said, and its coming starts the unit', async () => {
   const world = shop(workingStatus);
   const agent = await start(world);
@@ -118,6 +133,22 @@ test('a unit that is applied is kept, whatever becomes of what it depends on, al
   await phase(second, 'web/production', 'settled');
   world.cluster.drop(configMapAddress('web'));
   await vi.waitFor(() => expect(second.kinds()).toContain('DriftRepaired'));
+});
+
+test('a repair while a new generation waits brings back what runs, also when it must be rendered again', async () => {
+  const world = shop(workingStatus);
+  // Too large for the cache of rendered objects.
+  const page = { ...configMap('page'), data: { page: 'x'.repeat(25 * 1024 * 1024) } };
+  world.renders.set('old', [configMap('web', 'old'), page]);
+  world.renders.set('new', [configMap('web', 'new')]);
+  const agent = await start(world);
+  offer(agent, 'web/production', 'old');
+  await phase(agent, 'web/production', 'settled');
+  offer(agent, 'web/production', 'new', { generation: 2, ...dependsOn('database') });
+  await phase(agent, 'web/production', 'waiting', 2);
+  world.cluster.drop(configMapAddress('web'));
+  await vi.waitFor(() => expect(agent.kinds()).toContain('DriftRepaired'));
+  expect((await world.cluster.get(configMapAddress('web')))?.data).toEqual({ value: 'old' });
 });
 
 test('while a new generation waits for others, what runs is kept against drift', async () => {

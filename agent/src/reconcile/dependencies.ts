@@ -30,7 +30,9 @@ const stateOf = ({ assignment, next, phase }: Unit): string => {
 };
 
 function isSettled(live: Context['live'], unit: Unit): boolean {
-  const isReached = unit.phase === 'settled' && unit.next === undefined;
+  // What a held prune would take away is in nobody's way.
+  const isDone = unit.phase === 'settled' || unit.phase === 'prune-held';
+  const isReached = isDone && unit.next === undefined;
   if (!isReached || unit.assignment.disposition !== 'run') return false;
   for (const [text, entry] of unit.target?.entries ?? []) {
     if (!endOf(unit, entry) && !isReady(live.get(text))) return false;

@@ -159,7 +159,7 @@ function createBodies(context: Context, unit: Unit, target: Target): Found['body
   const whole = async (text: string): Promise<KubernetesObject> => {
     const held = context.rendered.get(unit.id, text);
     if (held) return held;
-    again ??= renderAgain(context, unit);
+    again ??= renderAgain(context, unit, target.assignment);
     const body = (await again).get(text);
     if (body !== undefined) return JSON.parse(body);
     throw new UnitError(`the commit does not render ${text} any more`, { terminal: false });

@@ -5,6 +5,7 @@ import {
   objectKeyText,
 } from '@fairlead/shared/manifest';
 import type { Resource } from '../cluster/index.ts';
+import type { Assignment } from '../domain/link/index.ts';
 import { type Hook, plan, stamp } from '../domain/plan/index.ts';
 import { unitRequestsInFlightMax } from '../limits.ts';
 import { createBreath, pauseFor } from './breath.ts';
@@ -21,8 +22,9 @@ import { emptyTarget, type Target, type Unit } from './unit.ts';
 /** From the assignment to a target: the tree, the rendered objects, their owners and the plan. Nothing is applied yet. */
 export async function prepare(context: Context, unit: Unit): Promise<Target> {
   const { live, journal, rendered, claims } = context;
+  const { assignment } = unit;
   const { signal } = unit.work;
-  const desired = await desiredObjects(context, unit);
+  const desired = await desiredObjects(context, unit, assignment);
   await followKinds(context, unit, desired);
   await refuseForeignObjects(context, unit, desired);
   await pauseFor(desired.length);
@@ -33,7 +35,7 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
     desired,
     live: live.ofApplySet(unit.owner.applySetId),
     policy: prunePolicy(unit),
-    hookRun: hookRunOf(unit),
+    hookRun: hookRunOf(assignment),
   });
   if (!planned.ok) {
     throw new UnitError(planned.error.join('; '), { terminal: true, audit: 'RenderFailed' });
@@ -84,7 +86,7 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
   await journal.durable();
   await createNamespace(context, unit, desired);
   return {
-    ...emptyTarget('apply'),
+    ...emptyTarget(assignment, 'apply'),
     entries,
     steps,
     hooks,
@@ -101,7 +103,7 @@ function hooksToRemove(entries: Iterable<InventoryEntry>): Set<string> {
 }
 
 /** Names this generation's run of the unit's hooks. */
-const hookRunOf = ({ assignment: { epoch, generation } }: Unit): string => `${epoch}.${generation}`;
+const hookRunOf = ({ epoch, generation }: Assignment): string => `${epoch}.${generation}`;
 
 /** The journal's entry still says how the object is applied; fields that were left are so only under their policy. */
 const isAsApplied = (unit: Unit, entry: InventoryEntry, desiredHash: string): boolean =>
@@ -129,7 +131,7 @@ export async function restore(context: Context, unit: Unit): Promise<Target | un
   await Promise.all(kinds.map(({ apiVersion, kind }) => context.live.follow(apiVersion, kind)));
   for (const { key } of inventory.entries) context.claims.set(objectKeyText(key), unit.id);
   return {
-    ...emptyTarget('done'),
+    ...emptyTarget(assignment, 'done'),
     entries: new Map(inventory.entries.map((entry) => [objectKeyText(entry.key), entry])),
     hooksToRemove: hooksToRemove(inventory.entries),
   };
@@ -139,11 +141,12 @@ export async function restore(context: Context, unit: Unit): Promise<Target | un
 export async function renderAgain(
   context: Context,
   unit: Unit,
+  assignment: Assignment,
 ): Promise<ReadonlyMap<string, string>> {
-  const desired = await desiredObjects(context, unit);
+  const desired = await desiredObjects(context, unit, assignment);
   const texts = new Map(
     desired.map((object) => {
-      const stamped = stamp(object, unit.owner, hookRunOf(unit));
+      const stamped = stamp(object, unit.owner, hookRunOf(assignment));
       return [objectKeyText(objectKey(stamped)), JSON.stringify(stamped)] as const;
     }),
   );
@@ -151,10 +154,14 @@ export async function renderAgain(
   return texts;
 }
 
-async function desiredObjects(context: Context, unit: Unit): Promise<KubernetesObject[]> {
-  const { assignment } = unit;
+async function desiredObjects(
+  context: Context,
+  unit: Unit,
+  assignment: Assignment,
+): Promise<KubernetesObject[]> {
   const { signal } = unit.work;
-  const isNews = unit.target === undefined;
+  // A repair of what was applied before is no step of the unit's own.
+  const isNews = unit.target === undefined && assignment === unit.assignment;
   if (isNews) context.setPhase(unit, 'fetching');
   const tree = await context.loadTree(assignment, signal);
   signal.throwIfAborted();
@@ -165,21 +172,31 @@ async function desiredObjects(context: Context, unit: Unit): Promise<KubernetesO
   if (!objects.ok) {
     throw new UnitError(objects.error.message, { ...objects.error, audit: 'RenderFailed' });
   }
-  const scopes = definedScopes(objects.value);
+  const place: Place = {
+    namespace: assignment.apply.namespace || 'default',
+    scopes: definedScopes(objects.value),
+  };
   return inParallel(objects.value, unitRequestsInFlightMax, (object) =>
-    withNamespace(context, unit, object, scopes),
+    withNamespace(context, unit, object, place),
   );
 }
+
+type Place = {
+  /** For namespaced objects that name none. */
+  readonly namespace: string;
+  /** Of kinds that the unit defines itself: whether they are namespaced. */
+  readonly scopes: ReadonlyMap<string, boolean>;
+};
 
 async function withNamespace(
   { cluster }: Context,
   unit: Unit,
   object: KubernetesObject,
-  scopes: ReadonlyMap<string, boolean>,
+  place: Place,
 ): Promise<KubernetesObject> {
   const { apiVersion, kind, metadata } = object;
   const namespaced =
-    scopes.get(`${groupOf(apiVersion)}/${kind}`) ??
+    place.scopes.get(`${groupOf(apiVersion)}/${kind}`) ??
     (await cluster.resourceOf(apiVersion, kind, unit.work.signal))?.namespaced;
   if (namespaced === undefined) {
     throw new UnitError(
@@ -190,8 +207,7 @@ async function withNamespace(
   const { namespace, ...rest } = metadata;
   if (!namespaced) return namespace === undefined ? object : { ...object, metadata: rest };
   if (namespace) return object;
-  const { namespace: own } = unit.assignment.apply;
-  return { ...object, metadata: { ...metadata, namespace: own || 'default' } };
+  return { ...object, metadata: { ...metadata, namespace: place.namespace } };
 }
 
 /** Which kinds the unit's own definitions make namespaced; the cluster need not serve them yet. */

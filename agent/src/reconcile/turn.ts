@@ -175,7 +175,7 @@ async function remove(context: Context, unit: Unit): Promise<void> {
     await followKinds(context, unit, []);
     // What the order takes away must not be made again by an agent that lost the order.
     await context.journal.durable();
-    unit.target = emptyTarget('wait');
+    unit.target = emptyTarget(unit.assignment, 'wait');
   }
   const { target } = unit;
   if (target.stage === 'wait') target.stage = beginPrune(context, unit, target) ? 'held' : 'prune';

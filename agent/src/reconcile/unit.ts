@@ -18,6 +18,7 @@ export type Stage = 'apply' | 'wait' | 'prune' | 'held' | 'done';
 
 /** What the unit is brought to: made once a generation, and forgotten with it. */
 export type Target = {
+  readonly assignment: Assignment;
   /** By key text; an entry with an owned hash has been applied (or found unchanged) in this generation. */
   readonly entries: Map<string, InventoryEntry>;
   stage: Stage;
@@ -48,7 +49,8 @@ export type AppliedCounts = {
 };
 
 /** A target that asks for nothing yet. */
-export const emptyTarget = (stage: Stage): Target => ({
+export const emptyTarget = (assignment: Assignment, stage: Stage): Target => ({
+  assignment,
   entries: new Map(),
   stage,
   steps: [],
