@@ -93,6 +93,13 @@ kibana.k8s.elastic.co/v1 Kibana       | status: {health: red}                   
 postgresql.cnpg.io/v1 Cluster         | status: {phase: Cluster in healthy state}                                        | Healthy
 postgresql.cnpg.io/v1 Cluster         | status: {phase: Setting up primary}                                              | Progressing
 postgresql.cnpg.io/v1 Cluster         | status: {phase: Not enough disk space}                                           | Degraded
+postgresql.cnpg.io/v1 Cluster         | status: {phase: Waiting for user action}                                         | Suspended
+postgresql.cnpg.io/v1 Cluster         | status: {phase: Waiting for the instances to become active}                      | Progressing
+minio.min.io/v2 Tenant                | status: {currentState: Restarting MinIO}                                         | Progressing
+argoproj.io/v1alpha1 Rollout          | spec: {replicas: 1}, status: {phase: Paused}                                     | Suspended
+argoproj.io/v1alpha1 Rollout          | spec: {replicas: 1}, status: {phase: Degraded, message: aborted}                 | Degraded
+argoproj.io/v1alpha1 Rollout          | spec: {strategy: {blueGreen: {}}}, status: {updatedReplicas: 1, availableReplicas: 1, currentPodHash: b, blueGreen: {activeSelector: a}} | Progressing
+external-secrets.io/v1 ClusterExternalSecret | c: {PartiallyReady: True/x/one or more namespaces failed}                  | Degraded
 postgresql.cnpg.io/v1 Backup          | status: {phase: running}                                                         | Progressing
 postgresql.cnpg.io/v1 Backup          | status: {phase: completed}                                                       | Healthy
 pxc.percona.com/v1 PerconaXtraDBCluster | status: {state: initializing}                                                  | Progressing
@@ -107,6 +114,8 @@ scylla.scylladb.com/v1 ScyllaCluster  | c: {Available: True, Progressing: False,
 s3.services.k8s.aws/v1alpha1 Bucket   | c: {ACK.ResourceSynced: True}                                                    | Healthy
 s3.services.k8s.aws/v1alpha1 Bucket   | c: {ACK.ResourceSynced: False}                                                   | Progressing
 s3.services.k8s.aws/v1alpha1 Bucket   | c: {ACK.Terminal: True/x/the name is taken, ACK.ResourceSynced: True}            | Degraded
+rds.services.k8s.aws/v1alpha1 DBInstance | c: {ACK.Recoverable: True/x/AccessDenied for the role, ACK.ResourceSynced: False} | Degraded
+rds.services.k8s.aws/v1alpha1 DBInstance | c: {ACK.Recoverable: True/x/waiting for subnet group, ACK.ResourceSynced: False} | Progressing
 storage.azure.com/v1api20230101 StorageAccount | c: {Ready: True/Succeeded}                                              | Healthy
 resources.azure.com/v1api20200601 ResourceGroup | status: {conditions: [{type: Ready, status: "False", severity: Info, reason: Reconciling}]} | Progressing
 resources.azure.com/v1api20200601 ResourceGroup | status: {conditions: [{type: Ready, status: "False", severity: Error, reason: BadRequest}]} | Degraded

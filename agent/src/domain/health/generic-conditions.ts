@@ -12,7 +12,7 @@ import { toneOfCondition } from './words.ts';
 
 // Conditions that say by their name that something is wrong, under way or held, while they are True.
 const abnormal =
-  /^(HasErrors?|Invalid|InvalidSpec|Conflict|Terminal|NotReady|ErrorOccurred|Orphan)$|(Stalled|Failed|Failure|Errors?|Degraded|Unhealthy)$/;
+  /^(HasErrors?|Invalid|InvalidSpec|Conflict|Terminal|NotReady|Denied|ErrorOccurred|Orphan)$|(Stalled|Failed|Failure|Errors?|Degraded|Unhealthy)$/;
 const underWay =
   /^(Reconciling|Progressing|Updating|Upgrading|Provisioning|Deploying|Creating|Installing|Pending|Initializing|RolloutProgressing)$/;
 const held = /^(Paused|Suspended|Hibernated|ReconciliationPaused)$/;

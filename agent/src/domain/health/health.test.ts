@@ -127,6 +127,58 @@ const cases: readonly [string, string, Record<string, unknown>, string][] = [
   ],
 ];
 
+// status | expected, for kinds that no rule names
+const generic: readonly [Record<string, unknown>, string][] = [
+  [{ conditions: [] }, 'Progressing'],
+  [{ phase: 'Creating' }, 'Progressing'],
+  [{ state: 'ERROR', message: 'no disk' }, 'Degraded'],
+  [{ health: 'yellow' }, 'Progressing'],
+  [{ phase: 'Paused' }, 'Suspended'],
+  [{ phase: 'Unknown' }, 'Unknown'],
+  [{ phase: 'Zigzag' }, 'Healthy'],
+  [{ lastOperationStatus: 'Failed' }, 'Degraded'],
+  [{ error: { message: 'no snapshot' }, readyToUse: false }, 'Degraded'],
+  [{ readyReplicas: 1 }, 'Progressing'],
+  [{ conditions: [{ type: 'Denied', status: 'True' }] }, 'Degraded'],
+  [{ conditions: [{ type: 'Ready', status: 'False', reason: 'InvalidSpec' }] }, 'Degraded'],
+  [{ conditions: [{ type: 'Ready', status: 'False', reason: 'Creating' }] }, 'Progressing'],
+  [{ conditions: [{ type: 'Ready', status: 'Unknown' }] }, 'Progressing'],
+  [{ conditions: [{ type: 'Ready', status: true }] }, 'Healthy'],
+  [
+    {
+      conditions: [
+        { type: 'Ready', status: 'True' },
+        { type: 'Synced', status: 'False', reason: 'ReconcileError' },
+      ],
+    },
+    'Degraded',
+  ],
+  [
+    { conditions: [{ type: 'RemoteSynced', status: 'False', message: 'update failed' }] },
+    'Degraded',
+  ],
+  [{ conditions: [{ type: 'InstallPlanFailed', status: 'True' }] }, 'Degraded'],
+  [
+    { ancestors: [{ conditions: [{ type: 'Accepted', status: 'False', reason: 'Invalid' }] }] },
+    'Degraded',
+  ],
+];
+
+describe('health of a kind that no rule names', () => {
+  test.each(generic)('%j is %s', (status, expected) => {
+    const widget = object('example.com/v1#Widget', { spec: { replicas: 2 }, status });
+    expect(healthOf(widget).health).toBe(expected);
+  });
+
+  test("spec.suspend is a person's choice", () => {
+    const widget = object('example.com/v1#Widget', {
+      spec: { suspend: true },
+      status: { phase: 'x' },
+    });
+    expect(healthOf(widget).health).toBe('Suspended');
+  });
+});
+
 describe('health of an object', () => {
   for (const [kind, what, rest, expected] of cases) {
     test(`${kind}, ${what}: ${expected}`, () => {

@@ -8,7 +8,7 @@ const failing =
 const shortError = /(^|[^A-Za-z])[Ee]rr([A-Z]|\b)/;
 
 const busy =
-  /progress|pending|wait|creat|provision|initiali[sz]|\binit\b|reconciling|updating|upgrad|deploying|starting|install|scaling|syncing|schedul|migrat|restor|import|bootstrap|building|queued|prepar|configuring|validating|resolving|connecting|binding|rolling|restart|cloning|delet|terminating|incomplete|not ?complete|launch|attaching|detaching|modifying|starting|stopping|processing|unknown|requested|issuing|verifying|downloading|loading|recovering|rebalanc|promoting|finali[sz]ing|joining|registering|applying|changing|submitted|not ?yet|setting ?up|setup|unpack|converging|warming|\bnew\b|\bpartial/i;
+  /progress|pending|wait|creat|provision|initiali[sz]|\binit\b|reconciling|updating|upgrad|deploying|starting|install|scaling|syncing|schedul|migrat|restor|import|bootstrap|building|queued|prepar|configuring|validating|resolving|connecting|binding|rolling|restart|cloning|delet|terminating|incomplete|not ?complete|launch|attaching|detaching|modifying|starting|stopping|processing|unknown|requested|issuing|verifying|downloading|loading|recovering|rebalanc|promoting|finali[sz]ing|joining|registering|applying|changing|submitted|not ?yet|setting ?up|setup|unpack|yellow|converging|warming|\bnew\b|\bpartial/i;
 
 /** Words that a controller uses for work under way although they hold one of failure, as `ProgressingWithRetry`. */
 const busyBeforeFailing = /^(recovering|restoring|retrying|waiting|pending|rollingback)/i;
