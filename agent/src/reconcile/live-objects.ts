@@ -92,6 +92,10 @@ function finalizersOf({ kind, metadata, spec }: KubernetesObject): readonly stri
 export const digest = (text: string): string =>
   createHash('sha256').update(text).digest('base64url').slice(0, 27);
 
+/** Digest of the field set that we own; the answer to an apply tells what we have left. */
+export const ownedHashOf = (object: KubernetesObject): string =>
+  digest(ownedFieldsText(object, fieldManager));
+
 /** Versions of one object are numbers without leading zeros (KEP-5504), too long for a double. */
 export const isOlder = (left: string, right: string): boolean =>
   left.length === right.length ? left < right : left.length < right.length;
@@ -138,7 +142,7 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
       rivals: rivalTools(object, fieldManager),
       position: positionOf(object),
       resourceVersion: metadata.resourceVersion ?? '0',
-      ownedHash: digest(ownedFieldsText(object, fieldManager)),
+      ownedHash: ownedHashOf(object),
       health,
       message,
       isLeaving: metadata.deletionTimestamp !== undefined,

@@ -61,10 +61,13 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
   );
 
   const later = (delayMs: number, task: () => void): NodeJS.Timeout => {
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      task();
-    }, delayMs);
+    const timer = setTimeout(
+      () => {
+        timers.delete(timer);
+        task();
+      },
+      Math.max(0, delayMs),
+    );
     timer.unref();
     timers.add(timer);
     return timer;
