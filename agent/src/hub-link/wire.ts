@@ -173,7 +173,8 @@ export function encodeReport(record: ReportRecord, agentEpoch: string): Uint8Arr
       healthRank(left.health) - healthRank(right.health) ||
       compareObjectKeys(left.object, right.object),
   );
-  const { drifts = [] }: Partial<UnitReport> = report;
+  // A report that an older agent left in the journal has none of these.
+  const { drifts = [], pruneHeld = [], pruneHeldDigest = '' }: Partial<UnitReport> = report;
   // Drift goes by the same measure as the objects: half of both, until the rest fits.
   for (let halvings = 0; ; halvings++) {
     const kept = Math.floor(Math.min(sorted.length, reportObjectsMax) / 2 ** halvings);
@@ -200,8 +201,8 @@ export function encodeReport(record: ReportRecord, agentEpoch: string): Uint8Arr
       objectsTruncated: report.objectsTruncated + sorted.length - kept,
       observedAtMs: record.observedAtMs,
       pruneHeldObjects: report.pruneHeldObjects,
-      pruneHeld: [...report.pruneHeld],
-      pruneHeldDigest: report.pruneHeldDigest,
+      pruneHeld: [...pruneHeld],
+      pruneHeldDigest,
       drifts: driftsMessage(report, driftsKept),
     }).finish();
     if (payload.length <= payloadBytesMax || kept + driftsKept === 0) return payload;

@@ -11,7 +11,7 @@ import { asUnitError, type UnitError } from './failure.ts';
 import { endOf, noticeHookEnd, startHook } from './hooks.ts';
 import { makeRoom } from './ignored.ts';
 import { inParallel } from './in-parallel.ts';
-import { ownedHashOf } from './live-objects.ts';
+import { hashAsLeft } from './live-objects.ts';
 import type { InventoryEntry } from './ports.ts';
 import { followKinds } from './prepare.ts';
 import { describeKeys, shortKey, unready } from './readiness.ts';
@@ -128,10 +128,8 @@ async function applyOne(
     const written = await write(context, unit, room.object, entry);
     if (!written) return false;
     const { applied } = written;
-    live.observe(applied);
-    // Of the answer, not of what the watches may know by now: a change that came after it is drift.
+    const ownedHash = hashAsLeft(live, applied);
     const { uid = '', resourceVersion } = applied.metadata;
-    const ownedHash = ownedHashOf(applied);
     const { left: _, ...rest } = entry;
     const ignored = room.ignored.length;
     target.entries.set(text, { ...rest, uid, ownedHash, ignored, ...written.memory });

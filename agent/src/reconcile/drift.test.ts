@@ -282,12 +282,13 @@ describe('ignore rules', () => {
     const world = createWorld();
     const agent = await settled(world, replicas);
     world.cluster.edit(deploymentAddress('web'), 'kubectl-edit', (object) => {
-      const spec = object.spec as { replicas: number; selector: object };
-      spec.replicas = 9;
-      spec.selector = { matchLabels: { app: 'other' } };
+      object.spec = { ...(deployment('web', 'web:by-hand').spec as object), replicas: 9 };
     });
     expect(await audited(agent, 'DriftRepaired')).toMatchObject({
-      details: { differencesTotal: 1, differences: [{ path: 'spec.selector.matchLabels.app' }] },
+      details: {
+        differencesTotal: 1,
+        differences: [{ path: 'spec.template.spec.containers[name=web].image' }],
+      },
     });
     expect(await replicasOf(world)).toBe(9);
   });

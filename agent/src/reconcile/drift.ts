@@ -27,7 +27,7 @@ import {
 import { asUnitError, UnitError } from './failure.ts';
 import { makeRoom } from './ignored.ts';
 import { inParallel } from './in-parallel.ts';
-import { ownedHashOf } from './live-objects.ts';
+import { hashAsLeft } from './live-objects.ts';
 import { ownerName } from './ownership.ts';
 import { renderAgain } from './prepare.ts';
 import { shortKey } from './readiness.ts';
@@ -135,11 +135,11 @@ async function repair(context: Context, unit: Unit, target: Target, drift: Found
     if (wasKnown) found ??= await cluster.get(addressOf(desired), unit.work.signal);
     const room = await makeRoom(context, unit, desired, wasKnown ? found : undefined);
     applied = await cluster.apply(room.object, { force: true, signal: unit.work.signal });
-    live.observe(applied);
+    const ownedHash = hashAsLeft(live, applied);
     target.entries.set(text, {
       ...entry,
       uid: applied.metadata.uid ?? '',
-      ownedHash: ownedHashOf(applied),
+      ownedHash,
       ignored: room.ignored.length,
       ...memoryOf(applied, entry.left ?? []),
     });

@@ -92,9 +92,19 @@ function finalizersOf({ kind, metadata, spec }: KubernetesObject): readonly stri
 export const digest = (text: string): string =>
   createHash('sha256').update(text).digest('base64url').slice(0, 27);
 
-/** Digest of the field set that we own; the answer to an apply tells what we have left. */
-export const ownedHashOf = (object: KubernetesObject): string =>
+/** Digest of the field set that we own. */
+const ownedHashOf = (object: KubernetesObject): string =>
   digest(ownedFieldsText(object, fieldManager));
+
+/**
+ * Takes the answer to our own write, and tells the digest of what we have left by it: of the answer, not of what the
+ * watches may know by now, because a change that came after it is drift.
+ */
+export function hashAsLeft(live: LiveObjects, applied: KubernetesObject): string {
+  const record = live.observe(applied);
+  const isNewest = record.resourceVersion === applied.metadata.resourceVersion;
+  return isNewest ? record.ownedHash : ownedHashOf(applied);
+}
 
 /** Versions of one object are numbers without leading zeros (KEP-5504), too long for a double. */
 export const isOlder = (left: string, right: string): boolean =>
