@@ -102,6 +102,8 @@ export const reportIntervalMs = 5_000;
 /** Between the beginnings of two rounds of reports. */
 export const reportRoundMsMin = 50;
 export const reportObjectsMax = 50;
+/** Objects whose drift one report describes. */
+export const reportDriftsMax = 20;
 export const reportMessageBytesMax = 4 * 1024;
 export const reportObjectMessageBytesMax = 1_024;
 
@@ -172,6 +174,12 @@ export const unitObjectsLookedAtPerMs = 40;
 export const unitLookDelayMsMax = 250;
 /** Keys named in one audit entry. */
 export const auditObjectsMax = 50;
+/** One plan that the hub asks for, from its request to the answer; the hub waits a little longer. */
+export const planMsMax = 20_000;
+export const plansInParallelMax = 2;
+export const planRequestsInFlightMax = 6;
+/** Objects that one plan describes; all are counted. */
+export const planObjectsMax = 1_000;
 /** Rendered objects that stay in memory for repairs, as text over all units; others are rendered again. */
 export const renderedBytesMax = 24 * 1024 * 1024;
 /** A new custom resource that has no status is believed to keep none after this time. */
@@ -197,6 +205,11 @@ export const watchFirstListMsMax = 30_000;
 export const driftDifferencesMax = 20;
 /** One value of a difference, as JSON. */
 export const driftValueCharactersMax = 200;
+/** On the wire. */
+export const driftPathBytesMax = 512;
+export const driftValueBytesMax = 1_024;
+/** Differences of one audit entry; the rest of its details needs room too. */
+export const driftDetailsBytesMax = 6 * 1024;
 /** More repairs of one object than this within the window are a fight with another manager. */
 export const fightRepairsMax = 10;
 export const fightWindowMs = 60_000;

@@ -6,6 +6,7 @@ import { createLogger, type Logger } from '@fairlead/shared/log';
 import { systemClock, systemRandom } from '@fairlead/shared/time';
 import { type Cluster, createKubernetesCluster } from './cluster/index.ts';
 import { type AgentConfig, readAgentConfig } from './config/index.ts';
+import { failedPlan } from './domain/link/index.ts';
 import {
   createHubLink,
   createIdentity,
@@ -106,6 +107,8 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
       acceptJoinedEpoch();
       reconciler?.offer(assignment);
     },
+    preview: async (assignment, ended) =>
+      reconciler?.preview(assignment, ended) ?? failedPlan('the agent starts; ask again'),
   });
   const renderer = createRenderer({
     kustomize: config.kustomize,

@@ -1,7 +1,4 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { bundleAgent, hostTarget } from '../../agent/build/index.ts';
 import {
   type ControlPlane,
   type SystemCluster,
@@ -10,34 +7,18 @@ import {
   waitFor,
 } from '../stack/index.ts';
 import { bareLoop } from './bare-loop.ts';
+import {
+  assignUnits,
+  makeAgentBundle,
+  mebibytes,
+  namespace,
+  residentBytes,
+  round,
+  waitForTotal,
+} from './load-units.ts';
 import { processorSeconds } from './processor-seconds.ts';
-import { unitName, unitObjects } from './units.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const namespace = 'bench';
 const idleSeconds = 20;
-
-const repositoryResource = `
-apiVersion: fairlead.dev/v1alpha1
-kind: Repository
-metadata: {name: environments}
-spec: {url: "\${REPOSITORY_URL}", branch: main, webhook: {secretRef: shop-webhook}}
-`;
-
-const pipelineResource = (name: string) => `---
-apiVersion: fairlead.dev/v1alpha1
-kind: Pipeline
-metadata: {name: ${name}}
-spec:
-  repository: environments
-  include: ["units/${name}/**"]
-  stages:
-  - name: production
-    path: units/${name}
-    clusters: {matchLabels: {environment: production}}
-    rollout: {progressDeadline: 1h}
-    apply: {namespace: ${namespace}}
-`;
 
 export type ApplyOptions = {
   readonly unitsTotal: number;
@@ -54,15 +35,11 @@ export type ApplyOptions = {
 export async function benchApply({ unitsTotal, program }: ApplyOptions) {
   const say = (line: string) => process.stdout.write(`${line}\n`);
   await using directory = await temporaryDirectory();
-  const bundle = join(directory.path, 'bundle');
-  if (!program) {
-    const entry = join(root, 'agent/src/main.ts');
-    await bundleAgent({ entry, directory: bundle, target: hostTarget() });
-  }
+  const agentProgram = program ?? (await makeAgentBundle(join(directory.path, 'bundle')));
   await using system = await startSystem({
     directory: directory.path,
     clusters: [{ name: 'production-1', labels: { environment: 'production' } }],
-    agentProgram: program ?? join(bundle, 'agent.mjs'),
+    agentProgram,
     onProgress: say,
   });
   const { controlPlane, agent } = system.cluster('production-1');
@@ -82,17 +59,7 @@ export async function benchApply({ unitsTotal, program }: ApplyOptions) {
   };
   const beforeSeconds = await bare('before');
 
-  for (let index = 0; index < unitsTotal; index++) {
-    const objects = unitObjects(index, namespace).map((object) => JSON.stringify(object));
-    await system.copy.write(`units/${unitName(index)}/all.yaml`, objects.join('\n---\n'));
-  }
-  await system.push(`${unitsTotal} units`);
-  const pipelines = Array.from({ length: unitsTotal }, (_, index) => unitName(index));
-  for (let start = 0; start < unitsTotal; start += 250) {
-    const slice = pipelines.slice(start, start + 250).map(pipelineResource);
-    await system.applyResources((start === 0 ? repositoryResource : '') + slice.join(''));
-  }
-  const position = await waitForTotal(system, 'assigned', unitsTotal);
+  const position = await assignUnits(system, unitsTotal);
   say(`hub: ${unitsTotal} units assigned`);
 
   const atStart = await processorSeconds();
@@ -157,27 +124,3 @@ async function appliesTotal(controlPlane: ControlPlane): Promise<number> {
   const counts = [...text.matchAll(/^apiserver_request_total\{.*verb="APPLY".*\} (\S+)$/gm)];
   return counts.reduce((sum, [, value]) => sum + Number(value), 0);
 }
-
-type System = Awaited<ReturnType<typeof startSystem>>;
-
-/** Waits until as many targets are assigned, or as many rollouts have succeeded; returns the log's position. */
-const waitForTotal = (system: System, level: 'assigned' | 'succeeded', total: number) =>
-  waitFor(
-    `${total} units are ${level}`,
-    async (see) => {
-      const status = await system.hub.api('GET', '/status?limit=1');
-      const targets = status.clusters.items[0]?.targets;
-      see(targets);
-      const reached = level === 'assigned' ? targets?.total : targets?.healthy;
-      return reached >= total ? Number(status.position) : undefined;
-    },
-    { timeoutMs: 600_000, intervalMs: 500 },
-  );
-
-async function residentBytes(pid: number | undefined, field: 'VmRSS' | 'VmHWM'): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1_024;
-}
-
-const mebibytes = (bytes: number): number => Math.round(bytes / 2 ** 20);
-const round = (value: number): number => Math.round(value * 100) / 100;

@@ -1,6 +1,7 @@
 // `npm run bench -- <name> [options]`: measures on real parts and ends with one line of JSON with the figures.
 import { parseArgs } from 'node:util';
 import { benchApply } from './apply.ts';
+import { benchDrift } from './drift.ts';
 import { benchPropagation } from './propagation.ts';
 
 const usage = `usage: npm run bench -- <name> [options]
@@ -8,16 +9,30 @@ const usage = `usage: npm run bench -- <name> [options]
   propagation [--pushes 50]   times from git push to healthy, p50 and p99
   apply [--units 1000]        units of four objects applied and healthy, beside a bare loop of applies
         [--agent FILE]        measures this program of the agent instead of a fresh bundle, for profiles
+  drift [--units 1250]        from a change by hand to its repair: deleted and edited objects, stripped labels,
+        [--samples 200]       and edits in a row of one object; and the agent's memory
+        [--agent FILE]
 `;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { units: { type: 'string' }, agent: { type: 'string' }, pushes: { type: 'string' } },
+  options: {
+    units: { type: 'string' },
+    agent: { type: 'string' },
+    pushes: { type: 'string' },
+    samples: { type: 'string' },
+  },
 });
 
 const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = {
   propagation: () => benchPropagation({ pushesTotal: Number(values.pushes ?? 50) }),
   apply: () => benchApply({ unitsTotal: Number(values.units ?? 1_000), program: values.agent }),
+  drift: () =>
+    benchDrift({
+      unitsTotal: Number(values.units ?? 1_250),
+      samplesTotal: Number(values.samples ?? 200),
+      program: values.agent,
+    }),
 };
 
 const benchmark = benchmarks[positionals[0] ?? ''];

@@ -135,6 +135,11 @@ export const reportObjectsMax = 50;
 /** Objects of a held prune that one report names. */
 export const reportHeldObjectsMax = 20;
 export const digestCharactersMax = 64;
+/** Objects whose drift one report describes, fields of each, managers of each, and characters of each value. */
+export const reportDriftsMax = 20;
+export const driftDifferencesMax = 20;
+export const driftManagersMax = 20;
+export const driftValueCharactersMax = 1_024;
 /** Free text of an agent, each. */
 export const agentTextCharactersMax = 4_096;
 export const invalidMessagesLoggedPerMinuteMax = 20;
@@ -190,6 +195,16 @@ export const cutGraceMs = 500;
 export const treeChunkBytesMax = 256 * 1024;
 export const treeFetchesPerClusterMax = 4;
 export const treeFetchesMax = 32;
+/** How long the hub waits for an agent's plan; the agent gives up a little earlier and says so. */
+export const planTimeoutMs = 25_000;
+/** Plans that one agent, and all agents together, are asked for at once. */
+export const plansPerClusterMax = 2;
+export const plansMax = 64;
+/** Objects of one plan, and bytes of all its messages; what is beyond is counted. */
+export const planObjectsMax = 1_000;
+export const planBytesMax = 8 * 1024 * 1024;
+/** Clusters that one request is planned for. */
+export const planClustersMax = 20;
 export const enrolmentRefusalsPerMinuteMax = 10;
 export const enrolmentAddressesMax = 10_000;
 export const enrolmentsWaitingPerAddressMax = 5_000;

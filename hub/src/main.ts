@@ -262,6 +262,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
         enrolAddress: `${config.publicHost}:${agentLink.enrolPort}`,
         image: config.agentImage,
       }),
+    planOf: agentLink.planOf,
     receiveWebhook: async ({ repository, headers, body }) => {
       const definition = readModel.findRepository(repository)?.definition;
       if (!definition) {

@@ -1,13 +1,14 @@
 import { Wake } from '@fairlead/proto';
 import type { Logger } from '@fairlead/shared/log';
 import type { Clock, Random } from '@fairlead/shared/time';
-import type { Assignment } from '../domain/link/index.ts';
+import type { Assignment, UnitPlan } from '../domain/link/index.ts';
 import type { Journal, ObjectStore } from '../journal/index.ts';
 import { createAuditPump } from './audit-pump.ts';
 import { type BusSession, type BusStatus, createBus } from './bus.ts';
 import { createFetchTree, type FetchTree } from './fetch-tree.ts';
 import type { IdentitySource, IdentityStatus } from './identity.ts';
 import { createPulse, pause } from './pause.ts';
+import { createPlans } from './plans.ts';
 import { createReportPump } from './report-pump.ts';
 import { createAssignmentWatch, type WatchStatus } from './watch.ts';
 import { encodeBeat } from './wire.ts';
@@ -24,6 +25,8 @@ export type HubLinkDependencies = {
   readonly signal: AbortSignal;
   /** Called for each assignment that the hub sends; whether it is accepted is the receiver's decision. */
   readonly onAssignment: (assignment: Assignment) => void;
+  /** What an assignment would change; the hub asks before it gives it. */
+  readonly preview: (assignment: Assignment, signal: AbortSignal) => Promise<UnitPlan>;
   readonly onSnapshot?: (assignmentsTotal: number) => void;
   readonly limits?: HubLinkLimits;
 };
@@ -68,6 +71,7 @@ export function createHubLink(dependencies: HubLinkDependencies): HubLink {
     onAssignment: dependencies.onAssignment,
     onSnapshot: dependencies.onSnapshot ?? (() => undefined),
     onWatermark: auditChanged.pulse,
+    onPlanRequest: createPlans({ identity, preview: dependencies.preview, logger, signal }),
     idleMsMax: limits.watchIdleMsMax,
   });
   const pumpAudit = createAuditPump({

@@ -6,12 +6,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { secret } from '@fairlead/shared/config';
 import { createLogger } from '@fairlead/shared/log';
 import { systemClock, systemRandom } from '@fairlead/shared/time';
-import type { Assignment } from '../domain/link/index.ts';
+import { type Assignment, failedPlan } from '../domain/link/index.ts';
 import { createObjectStore, createTreeFolders, openJournal } from '../journal/index.ts';
 import {
   createHubLink,
   createIdentity,
   createLoadTree,
+  type HubLinkDependencies,
   type IdentityStore,
   type StoredIdentity,
 } from './index.ts';
@@ -40,6 +41,7 @@ export type TestAgentOptions = {
   readonly clock?: { now: () => number };
   readonly limits?: Parameters<typeof createHubLink>[0]['limits'];
   readonly onAssignment?: (assignment: Assignment) => void;
+  readonly preview?: HubLinkDependencies['preview'];
 };
 
 export type TestAgent = ReturnType<typeof startTestAgent>;
@@ -82,6 +84,7 @@ export function startTestAgent(options: TestAgentOptions) {
     logger: silent,
     signal,
     limits: { busReconnectSpreadMs: 200, reportIntervalMs: 100, ...options.limits },
+    preview: options.preview ?? (async () => failedPlan('no plans in this test')),
     onAssignment: (assignment) => {
       received.push(assignment);
       options.onAssignment?.(assignment);

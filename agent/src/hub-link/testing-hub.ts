@@ -1,5 +1,7 @@
 // A small hub for tests: the generated services on real gRPC with mutual TLS, behaving as a test says.
 import {
+  type AnswerPlanRequest,
+  type AnswerPlanResponse,
   type EnrollRequest,
   type EnrollResponse,
   EnrolmentServiceService,
@@ -16,6 +18,7 @@ import {
 import {
   Server,
   ServerCredentials,
+  type ServerReadableStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceError,
@@ -60,6 +63,8 @@ export async function startTestHub(
     /** The serial of the certificate that each watch was opened with. */
     watchSerials: [] as string[],
     fetches: [] as FetchTreeRequest[],
+    /** Messages of whole calls. */
+    planAnswers: [] as AnswerPlanRequest[][],
     onWatch: (_call: Watch): void => undefined,
     onFetch: (call: Fetch): void => {
       call.emit('error', refusal(status.NOT_FOUND, 'no tree'));
@@ -134,6 +139,17 @@ export async function startTestHub(
       state.watchSerials.push((context?.serialNumber ?? '').toLowerCase());
       call.on('error', () => undefined);
       state.onWatch(call);
+    },
+    answerPlan: (
+      call: ServerReadableStream<AnswerPlanRequest, AnswerPlanResponse>,
+      callback: sendUnaryData<AnswerPlanResponse>,
+    ) => {
+      const messages: AnswerPlanRequest[] = [];
+      call.on('data', (message: AnswerPlanRequest) => messages.push(message));
+      call.on('end', () => {
+        state.planAnswers.push(messages);
+        callback(null, {});
+      });
     },
     fetchTree: (call: Fetch) => {
       state.fetches.push(call.request);

@@ -1,4 +1,4 @@
-import type { WatchAssignmentsResponse } from '@fairlead/proto';
+import type { PlanRequest, WatchAssignmentsResponse } from '@fairlead/proto';
 import type { Logger } from '@fairlead/shared/log';
 import type { Clock, Random } from '@fairlead/shared/time';
 import type { Assignment } from '../domain/link/index.ts';
@@ -22,6 +22,7 @@ export type WatchDependencies = {
   /** The hub has said everything that differs; it holds so many assignments for this cluster. */
   readonly onSnapshot: (assignmentsTotal: number) => void;
   readonly onWatermark: () => void;
+  readonly onPlanRequest: (request: PlanRequest) => void;
   readonly idleMsMax?: number;
 };
 
@@ -70,6 +71,9 @@ export function createAssignmentWatch(dependencies: WatchDependencies): Assignme
       case 'auditWatermark':
         journal.acknowledgeAudit(update.auditWatermark.agentEpoch, update.auditWatermark.sequence);
         dependencies.onWatermark();
+        return;
+      case 'planRequest':
+        dependencies.onPlanRequest(update.planRequest);
         return;
       case 'keepAlive':
       case undefined:

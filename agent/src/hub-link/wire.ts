@@ -32,6 +32,7 @@ import {
   reportObjectMessageBytesMax,
   reportObjectsMax,
 } from '../limits.ts';
+import { driftsMessage } from './wire-drift.ts';
 
 const dispositions: Readonly<Record<number, Assignment['disposition']>> = {
   [Disposition.DISPOSITION_RUN]: 'run',
@@ -172,7 +173,12 @@ export function encodeReport(record: ReportRecord, agentEpoch: string): Uint8Arr
       healthRank(left.health) - healthRank(right.health) ||
       compareObjectKeys(left.object, right.object),
   );
-  for (let kept = Math.min(sorted.length, reportObjectsMax); ; kept = Math.floor(kept / 2)) {
+  // A report that an older agent left in the journal has none of these.
+  const { drifts = [], pruneHeld = [], pruneHeldDigest = '' }: Partial<UnitReport> = report;
+  // Drift goes by the same measure as the objects: half of both, until the rest fits.
+  for (let halvings = 0; ; halvings++) {
+    const kept = Math.floor(Math.min(sorted.length, reportObjectsMax) / 2 ** halvings);
+    const driftsKept = Math.floor(drifts.length / 2 ** halvings);
     const payload = Report.encode({
       agentEpoch,
       sequence: record.sequence,
@@ -195,11 +201,11 @@ export function encodeReport(record: ReportRecord, agentEpoch: string): Uint8Arr
       objectsTruncated: report.objectsTruncated + sorted.length - kept,
       observedAtMs: record.observedAtMs,
       pruneHeldObjects: report.pruneHeldObjects,
-      // A report that an older version of the agent wrote may still wait in the journal.
-      pruneHeld: [...(report.pruneHeld ?? [])],
-      pruneHeldDigest: report.pruneHeldDigest ?? '',
+      pruneHeld: [...pruneHeld],
+      pruneHeldDigest,
+      drifts: driftsMessage(report, driftsKept),
     }).finish();
-    if (payload.length <= payloadBytesMax || kept === 0) return payload;
+    if (payload.length <= payloadBytesMax || kept + driftsKept === 0) return payload;
   }
 }
 

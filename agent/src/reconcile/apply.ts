@@ -9,7 +9,9 @@ import type { Context } from './context.ts';
 import { noticeDrift } from './drift.ts';
 import { asUnitError, type UnitError } from './failure.ts';
 import { endOf, noticeHookEnd, startHook } from './hooks.ts';
+import { makeRoom } from './ignored.ts';
 import { inParallel } from './in-parallel.ts';
+import { hashAsLeft } from './live-objects.ts';
 import type { InventoryEntry } from './ports.ts';
 import { followKinds } from './prepare.ts';
 import { describeKeys, shortKey, unready } from './readiness.ts';
@@ -122,11 +124,15 @@ async function applyOne(
   unit.inFlight.add(text);
   try {
     const write = target.hooks.has(text) ? startHook : writeOrReplace;
-    const written = await write(context, unit, object, entry);
+    const room = await makeRoom(context, unit, object);
+    const written = await write(context, unit, room.object, entry);
     if (!written) return false;
-    const { uid, ownedHash, resourceVersion } = live.observe(written.applied);
+    const { applied } = written;
+    const ownedHash = hashAsLeft(live, applied);
+    const { uid = '', resourceVersion } = applied.metadata;
     const { left: _, ...rest } = entry;
-    target.entries.set(text, { ...rest, uid, ownedHash, ...written.memory });
+    const ignored = room.ignored.length;
+    target.entries.set(text, { ...rest, uid, ownedHash, ignored, ...written.memory });
     if (written.takenFrom.length > 0) {
       target.applied.takenOver.push({ key, from: written.takenFrom });
     }
@@ -137,7 +143,7 @@ async function applyOne(
     unit.inFlight.delete(text);
   }
   noticeHookEnd(unit, text, undefined, live.get(text));
-  noticeDrift(context, unit, text, undefined);
+  if (noticeDrift(context, unit, text, undefined)) context.wakeAt(unit, context.clock.now());
   return true;
 }
 

@@ -1,17 +1,14 @@
 import type { KubernetesObject } from '@fairlead/shared/manifest';
-import { fieldManager } from '../cluster/index.ts';
+import { addressOf } from '../cluster/index.ts';
 import { withoutFields } from '../domain/conflict/index.ts';
 import {
-  type Drift,
   type FightLimits,
-  fieldDiff,
+  fightEndsAtMs,
   nextRepair,
   peaceful,
   recordRepair,
 } from '../domain/drift/index.ts';
 import {
-  driftDifferencesMax,
-  driftValueCharactersMax,
   fightDelayMsMax,
   fightDelayMsMin,
   fightRepairsMax,
@@ -19,10 +16,19 @@ import {
   unitRequestsInFlightMax,
 } from '../limits.ts';
 import type { Context } from './context.ts';
+import {
+  changeText,
+  detailsOf,
+  driftReport,
+  examine,
+  examineRepaired,
+  type Found,
+} from './drift-findings.ts';
 import { asUnitError, UnitError } from './failure.ts';
+import { makeRoom } from './ignored.ts';
 import { inParallel } from './in-parallel.ts';
+import { hashAsLeft } from './live-objects.ts';
 import { ownerName } from './ownership.ts';
-import type { InventoryEntry } from './ports.ts';
 import { renderAgain } from './prepare.ts';
 import { shortKey } from './readiness.ts';
 import type { Target, Unit } from './unit.ts';
@@ -34,41 +40,43 @@ const fightLimits: FightLimits = {
   delayMsMin: fightDelayMsMin,
   delayMsMax: fightDelayMsMax,
 };
-const diffOptions = { manager: fieldManager, differencesMax: driftDifferencesMax };
 
 /**
  * Compares what the watches know of one object with what we left, and remembers it when it differs; `object` is the state
- * it was found in. Our own writes under way are left out: their events may come before their answer.
+ * it was found in. Our own writes under way are left out until their answer has come: their events may come before it.
  */
 export function noticeDrift(
-  { live, clock }: Context,
+  { live }: Context,
   unit: Unit,
   text: string,
   object: KubernetesObject | undefined,
 ): boolean {
   const entry = (unit.target ?? unit.previous)?.entries.get(text);
-  if (!entry || entry.ownedHash === '' || unit.inFlight.has(text)) return false;
+  if (unit.inFlight.has(text)) {
+    if (object) unit.seenInFlight.set(text, object);
+    return false;
+  }
+  const found = object ?? unit.seenInFlight.get(text);
+  unit.seenInFlight.delete(text);
   // A hook that has ended is history: it may go, by its time to live or by hand.
-  if (entry.ended) return false;
+  if (!entry || entry.ownedHash === '' || entry.ended) return false;
   const record = live.get(text);
   const isAsLeft =
     record !== undefined &&
     record.partOf === unit.owner.applySetId &&
     (record.isLeaving || record.reconcileDisabled || record.ownedHash === entry.ownedHash);
   if (!isAsLeft) {
-    unit.drifts.set(text, object);
+    unit.drifts.set(text, found);
     return true;
   }
   unit.drifts.delete(text);
   unit.driftsReported.delete(text);
-  if (nextRepair(unit.repairs.get(text) ?? peaceful, clock.now(), fightLimits).waitMs === 0) {
-    unit.fights.delete(text);
-  }
   return false;
 }
 
 /** Repairs or reports what has drifted; a fight waits for its next turn. */
 export async function settleDrifts(context: Context, unit: Unit, target: Target): Promise<void> {
+  endFights(context, unit);
   const waiting = [...unit.drifts];
   if (waiting.length === 0) return;
   for (const [text] of waiting) refuseTaken(context, unit, text);
@@ -83,12 +91,8 @@ export async function settleDrifts(context: Context, unit: Unit, target: Target)
       return;
     }
     try {
-      await (reportOnly ? reportDrift : repair)(context, unit, target, {
-        text,
-        entry,
-        found,
-        bodyOf,
-      });
+      const drift = { text, entry, found, bodyOf };
+      await (reportOnly ? reportDrift : repair)(context, unit, target, drift);
     } catch (error) {
       failures.push(asUnitError(error, shortKey(entry.key)));
     }
@@ -96,13 +100,6 @@ export async function settleDrifts(context: Context, unit: Unit, target: Target)
   unit.work.signal.throwIfAborted();
   if (failures[0]) throw failures[0];
 }
-
-type Found = {
-  readonly text: string;
-  readonly entry: InventoryEntry;
-  readonly found: KubernetesObject | undefined;
-  readonly bodyOf: (text: string) => Promise<KubernetesObject>;
-};
 
 /** Another owner's label on our object is a second claim: it is reported with both names, and not fought over. */
 function refuseTaken(context: Context, unit: Unit, text: string): void {
@@ -119,38 +116,54 @@ function refuseTaken(context: Context, unit: Unit, text: string): void {
 
 async function repair(context: Context, unit: Unit, target: Target, drift: Found): Promise<void> {
   const { cluster, live, clock } = context;
-  const { text, entry, found } = drift;
+  const { text, entry } = drift;
   const history = unit.repairs.get(text) ?? peaceful;
   const { waitMs } = nextRepair(history, clock.now(), fightLimits);
   if (waitMs > 0) {
-    if (!unit.fights.has(text)) auditFight(context, unit, drift);
+    if (!unit.fights.has(text)) await beginFight(context, unit, drift);
     context.wakeAt(unit, clock.now() + waitMs);
     return;
   }
-  const body = await drift.bodyOf(text);
+  const desired = await drift.bodyOf(text);
+  const wasKnown = live.get(text) !== undefined;
   unit.drifts.delete(text);
   unit.inFlight.add(text);
+  let { found } = drift;
   let applied: KubernetesObject;
   try {
-    applied = await cluster.apply(body, { force: true, signal: unit.work.signal });
-    const { uid, ownedHash } = live.observe(applied);
-    const memory = memoryOf(applied, entry.left ?? []);
-    target.entries.set(text, { ...entry, uid, ownedHash, ...memory });
+    // After a restart only the digest tells of drift; what was there is worth a request.
+    if (wasKnown) found ??= await cluster.get(addressOf(desired), unit.work.signal);
+    const room = await makeRoom(context, unit, desired, wasKnown ? found : undefined);
+    applied = await cluster.apply(room.object, { force: true, signal: unit.work.signal });
+    const ownedHash = hashAsLeft(live, applied);
+    target.entries.set(text, {
+      ...entry,
+      uid: applied.metadata.uid ?? '',
+      ownedHash,
+      ignored: room.ignored.length,
+      ...memoryOf(applied, entry.left ?? []),
+    });
   } catch (error) {
     unit.drifts.set(text, found);
     throw error;
   } finally {
     unit.inFlight.delete(text);
   }
-  unit.repairs.set(text, recordRepair(history, clock.now(), fightLimits));
-  const wasDeleted = applied.metadata.uid !== entry.uid;
-  const diff = found && !wasDeleted ? fieldDiff(found, applied, diffOptions) : undefined;
-  context.audit(unit, 'DriftRepaired', repairText(drift, diff, wasDeleted), {
-    object: entry.key,
-    details: detailsOf(diff, wasDeleted),
-  });
-  if (diff?.managers.length) unit.rivals.set(text, diff.managers.join(', '));
-  noticeDrift(context, unit, text, undefined);
+  const finding = examineRepaired(unit, { ...drift, found }, { applied, wasKnown });
+  // Without a field that came back, all that had changed is left to others.
+  if (finding.change !== 'changed' || finding.differencesTotal > 0) {
+    const repaired = recordRepair(history, clock.now(), fightLimits);
+    unit.repairs.set(text, repaired);
+    const endsAtMs = fightEndsAtMs(repaired, fightLimits);
+    if (endsAtMs !== undefined && unit.fights.has(text)) context.wakeAt(unit, endsAtMs);
+    if (finding.managers.length > 0) unit.rivals.set(text, finding.managers.join(', '));
+    context.audit(unit, 'DriftRepaired', `${changeText(entry.key, finding)}; restored`, {
+      object: entry.key,
+      details: detailsOf(finding),
+    });
+  }
+  // What came while the write was under way is repaired in the next turn.
+  if (noticeDrift(context, unit, text, undefined)) context.wakeAt(unit, clock.now());
 }
 
 /** Rendered objects; those that the cache let go are rendered again from the tree on disk, once for all of a turn. */
@@ -171,73 +184,56 @@ function createBodies(context: Context, unit: Unit, target: Target): Found['body
 async function reportDrift(
   context: Context,
   unit: Unit,
-  _target: Target,
+  target: Target,
   drift: Found,
 ): Promise<void> {
-  const { text, entry, found } = drift;
-  const seen = context.live.get(text)?.ownedHash ?? 'gone';
-  if (unit.driftsReported.get(text) === seen) return;
-  unit.driftsReported.set(text, seen);
-  const wasDeleted = seen === 'gone';
-  const diff = wasDeleted || !found ? undefined : await dryDiff(context, unit, drift, found);
-  context.audit(unit, 'DriftDetected', driftText(drift, diff, wasDeleted), {
+  const { text, entry } = drift;
+  const record = context.live.get(text);
+  const seen = record?.ownedHash ?? 'gone';
+  if (unit.driftsReported.get(text)?.seen === seen) return;
+  const finding = await examine(context, unit, drift);
+  if (record && finding.change === 'changed' && finding.differencesTotal === 0) {
+    // All that has changed is left to others, so this is what we left from now on.
+    const ignored = finding.ignored;
+    target.entries.set(text, { ...entry, ownedHash: record.ownedHash, ignored });
+    unit.drifts.delete(text);
+    unit.driftsReported.delete(text);
+    return;
+  }
+  unit.driftsReported.set(text, { seen, report: driftReport(entry.key, 'reported', finding) });
+  context.audit(unit, 'DriftDetected', changeText(entry.key, finding), {
     object: entry.key,
-    details: detailsOf(diff, wasDeleted),
+    details: detailsOf(finding),
   });
 }
 
-async function dryDiff(
-  context: Context,
-  unit: Unit,
-  { text, bodyOf }: Found,
-  found: KubernetesObject,
-) {
-  const body = await bodyOf(text);
-  const would = await context.cluster.apply(body, {
-    force: true,
-    dryRun: true,
-    signal: unit.work.signal,
+async function beginFight(context: Context, unit: Unit, drift: Found): Promise<void> {
+  const { text, entry } = drift;
+  const finding = await examine(context, unit, drift);
+  const managers = finding.managers.join(', ') || unit.rivals.get(text) || '';
+  const verb = finding.change === 'deleted' ? 'deleting' : 'changing';
+  const message = `${managers || 'another writer'} keeps ${verb} ${shortKey(entry.key)}; repairs are slowed down`;
+  unit.fights.set(text, { message, report: driftReport(entry.key, 'fight', finding) });
+  context.audit(unit, 'DriftFight', message, {
+    object: entry.key,
+    details: { ...detailsOf(finding), managers: managers === '' ? [] : managers.split(', ') },
   });
-  return fieldDiff(found, would, diffOptions);
 }
 
-function auditFight(context: Context, unit: Unit, { text, entry }: Found): void {
-  const rival = unit.rivals.get(text) ?? 'another writer';
-  const message = `${rival} keeps changing ${shortKey(entry.key)}; repairs are slowed down`;
-  unit.fights.set(text, message);
-  context.audit(unit, 'DriftFight', message, { object: entry.key, details: { managers: rival } });
+/** A fight ends when the other side has been quiet for long enough; until then the unit is woken for its end. */
+function endFights(context: Context, unit: Unit): void {
+  const now = context.clock.now();
+  for (const [text, { report }] of unit.fights) {
+    if (unit.drifts.has(text)) continue;
+    const endsAtMs = fightEndsAtMs(unit.repairs.get(text) ?? peaceful, fightLimits) ?? now;
+    if (now < endsAtMs) {
+      context.wakeAt(unit, endsAtMs);
+      continue;
+    }
+    unit.fights.delete(text);
+    unit.repairs.delete(text);
+    unit.rivals.delete(text);
+    const message = `${shortKey(report.object)} is left alone again; drift of it is repaired at once`;
+    context.audit(unit, 'DriftFightEnded', message, { object: report.object });
+  }
 }
-
-const driftText = ({ entry }: Found, diff: Drift | undefined, wasDeleted: boolean): string => {
-  if (wasDeleted) return `${shortKey(entry.key)} was deleted`;
-  const by = diff?.managers.length ? ` by ${diff.managers.join(', ')}` : '';
-  const paths = diff?.differences.slice(0, 3).map(({ path }) => path) ?? [];
-  const more = (diff?.differencesTotal ?? 0) > 3 ? ' and more' : '';
-  return `${shortKey(entry.key)} was changed${by}${paths.length ? `: ${paths.join(', ')}${more}` : ''}`;
-};
-
-const repairText = (found: Found, diff: Drift | undefined, wasDeleted: boolean): string =>
-  `${driftText(found, diff, wasDeleted)}; restored`;
-
-/** A large value, such as a file in a ConfigMap, is shown by its beginning. */
-function clip(value: unknown): unknown {
-  const text = JSON.stringify(value) ?? '';
-  return text.length <= driftValueCharactersMax
-    ? value
-    : `${text.slice(0, driftValueCharactersMax)}…`;
-}
-
-const detailsOf = (diff: Drift | undefined, wasDeleted: boolean): Record<string, unknown> => ({
-  deleted: wasDeleted,
-  ...(diff
-    ? {
-        managers: diff.managers,
-        differences: diff.differences.map(({ path, live, desired }) => ({
-          path,
-          live: clip(live),
-          desired: clip(desired),
-        })),
-        differencesTotal: diff.differencesTotal,
-      }
-    : {}),
-});

@@ -92,6 +92,20 @@ function finalizersOf({ kind, metadata, spec }: KubernetesObject): readonly stri
 export const digest = (text: string): string =>
   createHash('sha256').update(text).digest('base64url').slice(0, 27);
 
+/** Digest of the field set that we own. */
+const ownedHashOf = (object: KubernetesObject): string =>
+  digest(ownedFieldsText(object, fieldManager));
+
+/**
+ * Takes the answer to our own write, and tells the digest of what we have left by it: of the answer, not of what the
+ * watches may know by now, because a change that came after it is drift.
+ */
+export function hashAsLeft(live: LiveObjects, applied: KubernetesObject): string {
+  const record = live.observe(applied);
+  const isNewest = record.resourceVersion === applied.metadata.resourceVersion;
+  return isNewest ? record.ownedHash : ownedHashOf(applied);
+}
+
 /** Versions of one object are numbers without leading zeros (KEP-5504), too long for a double. */
 export const isOlder = (left: string, right: string): boolean =>
   left.length === right.length ? left < right : left.length < right.length;
@@ -138,7 +152,7 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
       rivals: rivalTools(object, fieldManager),
       position: positionOf(object),
       resourceVersion: metadata.resourceVersion ?? '0',
-      ownedHash: digest(ownedFieldsText(object, fieldManager)),
+      ownedHash: ownedHashOf(object),
       health,
       message,
       isLeaving: metadata.deletionTimestamp !== undefined,

@@ -21,6 +21,8 @@ export type InventoryEntry = {
   readonly left?: readonly FieldPath[];
   /** How a hook ended; its object may be gone by then. */
   readonly ended?: HookEnd;
+  /** How many places and managers of it rules left as they are; absent means none. */
+  readonly ignored?: number;
 };
 
 /** A hook runs once a generation, however often the agent starts. */

@@ -12,6 +12,7 @@ import { createBreath, pauseFor } from './breath.ts';
 import type { Context } from './context.ts';
 import { UnitError } from './failure.ts';
 import { endAtStart, runningHook } from './hooks.ts';
+import { ignoreText } from './ignored.ts';
 import { inParallel } from './in-parallel.ts';
 import { digest } from './live-objects.ts';
 import { refuseForeignObjects } from './ownership.ts';
@@ -55,7 +56,7 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
     const key = objectKey(object);
     const text = objectKeyText(key);
     const body = JSON.stringify(object);
-    const desiredHash = digest(body);
+    const desiredHash = digest(body + ignoreText(object, unit.assignment));
     const before = known.get(text);
     const hook = runningHook(object);
     if (hook) hooks.set(text, hook);
@@ -72,6 +73,7 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
       ...(before?.fields ? { fields: before.fields } : {}),
       ...(before?.left ? { left: before.left } : {}),
       ...(ended ? { ended } : {}),
+      ignored: same?.ignored ?? 0,
     });
     claims.set(text, unit.id);
   }
@@ -103,7 +105,7 @@ function hooksToRemove(entries: Iterable<InventoryEntry>): Set<string> {
 }
 
 /** Names this generation's run of the unit's hooks. */
-const hookRunOf = ({ epoch, generation }: Assignment): string => `${epoch}.${generation}`;
+export const hookRunOf = ({ epoch, generation }: Assignment): string => `${epoch}.${generation}`;
 
 /** The journal's entry still says how the object is applied; fields that were left are so only under their policy. */
 const isAsApplied = (unit: Unit, entry: InventoryEntry, desiredHash: string): boolean =>
@@ -154,7 +156,8 @@ export async function renderAgain(
   return texts;
 }
 
-async function desiredObjects(
+/** Fetched, rendered, and with their namespaces set. */
+export async function desiredObjects(
   context: Context,
   unit: Unit,
   assignment: Assignment,

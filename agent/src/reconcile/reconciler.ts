@@ -9,6 +9,7 @@ import {
   acceptAssignment,
   type UnitId,
   type UnitPhase,
+  type UnitPlan,
   type UnitReport,
   unitIdOf,
 } from '../domain/link/index.ts';
@@ -31,6 +32,7 @@ import { groupKindsOf, parentText, unitApiVersion, unitKind } from './parent.ts'
 import { parentOf, writeParent } from './parent-writer.ts';
 import { createPodLookBudget } from './pods.ts';
 import type { LoadTree, OnAudit, OnReport, ReconcileJournal, Render } from './ports.ts';
+import { previewAssignment } from './preview.ts';
 import { createRenderedCache } from './rendered-cache.ts';
 import { reportOf } from './report.ts';
 import { holdOut, takeTurn } from './turn.ts';
@@ -61,6 +63,8 @@ export type Reconciler = {
   readonly reports: () => readonly UnitReport[];
   /** Units that are applied, healthy and pruned, and now only watched. */
   readonly settledCount: () => number;
+  /** What an assignment would change; it is neither accepted nor kept, and nothing is written. */
+  readonly preview: (assignment: Assignment, signal: AbortSignal) => Promise<UnitPlan>;
   /** Reports every unit again, for a hub that has forgotten. */
   readonly reportAll: () => void;
   /** No unit has work at hand; those that wait for health or for a person do not count. */
@@ -91,9 +95,11 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
       const unit = partOf === undefined ? undefined : byApplySet.get(partOf);
       if (!unit || unit.assignment.disposition === 'orphan') continue;
       noticeHookEnd(unit, text, before, after);
+      const hadDrifted = unit.drifts.has(text);
       const hasDrifted = noticeDrift(context, unit, text, object);
       const isNews =
         hasDrifted ||
+        hadDrifted ||
         before?.health !== after?.health ||
         before?.message !== after?.message ||
         before?.finalizers.join() !== after?.finalizers.join() ||
@@ -286,6 +292,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
     reportAll: () => {
       for (const unit of units.values()) outlet.repeat(unit);
     },
+    preview: (assignment, ended) => previewAssignment(context, assignment, ended),
     isIdle: turns.isIdle,
     drained: turns.drained,
   };

@@ -1,7 +1,12 @@
-import { objectKeyText } from '@fairlead/shared/manifest';
+import { compareObjectKeys, objectKeyText } from '@fairlead/shared/manifest';
 import { type Health, healthRank, worstHealth } from '../domain/health/index.ts';
 import type { ObjectReport, UnitReport } from '../domain/link/index.ts';
-import { reportObjectsMax, rivalsShownMax, unitMessageCharactersMax } from '../limits.ts';
+import {
+  reportDriftsMax,
+  reportObjectsMax,
+  rivalsShownMax,
+  unitMessageCharactersMax,
+} from '../limits.ts';
 import { endOf } from './hooks.ts';
 import type { LiveObjects } from './live-objects.ts';
 import { shortKey } from './readiness.ts';
@@ -53,6 +58,8 @@ export function reportOf(unit: Unit, live: LiveObjects): UnitReport {
     pruneHeldObjects: unit.pruneHeld?.objectsTotal ?? 0,
     pruneHeld: unit.pruneHeld?.first ?? [],
     pruneHeldDigest: unit.pruneHeld?.digest ?? '',
+    ...driftsOf(unit),
+    ignoredTotal: known.reduce((sum, { ignored = 0 }) => sum + ignored, 0),
   };
 }
 
@@ -63,6 +70,14 @@ export function reportOf(unit: Unit, live: LiveObjects): UnitReport {
 function healthWithPods(unit: Unit, health: Health, look: PodLook | undefined): Health {
   const wasRolledOut = unit.target?.stage === 'done' || unit.target?.stage === 'held';
   return health === 'Progressing' && wasRolledOut && look?.isBroken ? 'Degraded' : health;
+}
+
+/** What is not repaired now, in an order that does not depend on when it was found. */
+function driftsOf({ driftsReported, fights }: Unit): Pick<UnitReport, 'drifts' | 'driftsTotal'> {
+  const drifts = [...driftsReported.values(), ...fights.values()]
+    .map(({ report }) => report)
+    .sort((left, right) => compareObjectKeys(left.object, right.object));
+  return { drifts: drifts.slice(0, reportDriftsMax), driftsTotal: drifts.length };
 }
 
 /** A generation that is not applied yet cannot be healthy: what is live may be of the one before. */
@@ -88,12 +103,19 @@ function messageOf(
   const said = isWaiting
     ? `waits for ${shortKey(worst.object)}: ${worst.message || worst.health}${others.length > 0 ? `, and for ${others.length} more` : ''}`
     : unit.message;
-  const parts = [said, ...unit.fights.values(), ...rivals.slice(0, rivalsShownMax)];
+  const parts = [
+    said,
+    ...[...unit.fights.values()].map((fight) => fight.message),
+    ...rivals.slice(0, rivalsShownMax),
+  ];
   if (rivals.length > rivalsShownMax) {
     parts.push(`${rivals.length - rivalsShownMax} more objects are applied by other tools as well`);
   }
   if (unit.driftsReported.size > 0) {
-    parts.push(`${unit.driftsReported.size} objects have drifted and are not repaired`);
+    const drifted = unit.driftsReported.size;
+    parts.push(
+      `${drifted === 1 ? 'an object has' : `${drifted} objects have`} drifted and by policy ${drifted === 1 ? 'is' : 'are'} not repaired`,
+    );
   }
   const isSaid = said !== '' && unit.phase !== 'settled';
   if (!isSaid && worst && !beforeApplied.has(unit.phase)) {

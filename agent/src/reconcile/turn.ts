@@ -144,7 +144,8 @@ function saveApplied({ journal }: Context, unit: Unit, target: Target): void {
     return (
       entry.uid !== before?.uid ||
       entry.ownedHash !== before.ownedHash ||
-      entry.ended !== before.ended
+      entry.ended !== before.ended ||
+      entry.ignored !== before.ignored
     );
   });
   if (!isNews) return;

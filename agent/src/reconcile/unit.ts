@@ -3,6 +3,7 @@ import type { RepairHistory } from '../domain/drift/index.ts';
 import type { HealthRule } from '../domain/health/index.ts';
 import {
   type Assignment,
+  type DriftReport,
   type HealthCheck,
   type UnitId,
   type UnitPhase,
@@ -100,13 +101,15 @@ export type Unit = {
   lastFailure: string;
   /** Objects whose owned fields are not as we left them, with the state in which they were found. */
   readonly drifts: Map<string, KubernetesObject | undefined>;
-  /** Drift that is reported and not repaired: key text to the owned hash that was reported. */
-  readonly driftsReported: Map<string, string>;
+  /** Drift that is reported and not repaired, with the owned hash that was looked at. */
+  readonly driftsReported: Map<string, { readonly seen: string; readonly report: DriftReport }>;
   /** Keys of our own writes under way, whose watch events may come before the answer. */
   readonly inFlight: Set<string>;
+  /** The last states that the watches told of them meanwhile. */
+  readonly seenInFlight: Map<string, KubernetesObject>;
   readonly repairs: Map<string, RepairHistory>;
   /** Objects whose repairs are slowed down, with the words for people. */
-  readonly fights: Map<string, string>;
+  readonly fights: Map<string, { readonly message: string; readonly report: DriftReport }>;
   /** Who made the last change to an object that was repaired. */
   readonly rivals: Map<string, string>;
   readonly podLooks: Map<string, PodLook>;
@@ -145,6 +148,7 @@ export const createUnit = (
     drifts: new Map(),
     driftsReported: new Map(),
     inFlight: new Set(),
+    seenInFlight: new Map(),
     repairs: new Map(),
     fights: new Map(),
     rivals: new Map(),

@@ -33,6 +33,7 @@ import { createHubCertificates } from './hub-certificates.ts';
 import { createIdentityIssuer, versionOf } from './identity.ts';
 import { createInstances } from './instances.ts';
 import { startListener } from './listener.ts';
+import { createPlans, type PlanOutcome } from './plans.ts';
 import type { ClusterCommands, TreeObjects } from './ports.ts';
 import { isWithheld, noteHeld } from './regression.ts';
 import { renew } from './renewal.ts';
@@ -77,6 +78,7 @@ export type AgentLinkOptions = {
   readonly logger: Logger;
   readonly signal?: AbortSignal;
   readonly clonedOverlapMs?: number;
+  readonly planTimeoutMs?: number;
   readonly tickMs?: number;
   readonly certificateCheckIntervalMs?: number;
 };
@@ -87,6 +89,8 @@ export type AgentLink = {
   /** Wakes the watches of one cluster, or of all. */
   readonly assignmentsChanged: (cluster?: ClusterId) => void;
   readonly auditAppended: (cluster: ClusterId, agentEpoch: string, sequence: number) => void;
+  /** Asks the cluster's agent what an assignment would change, without giving it. */
+  readonly planOf: (cluster: ClusterId, assignment: Assignment) => Promise<PlanOutcome>;
   /** An instance was heard on the bus: a copied identity shows there too. */
   readonly instanceHeard: (cluster: ClusterId, instanceId: string) => void;
   /** After a revocation, a removal or a quarantine: ends the cluster's calls and its bus connections. */
@@ -229,7 +233,8 @@ export async function createAgentLink(options: AgentLinkOptions): Promise<AgentL
     await Promise.all([cut, options.cutBus(cluster, name)]);
   };
 
-  const sendTree = createTreeSender(options);
+  const plans = createPlans({ newestWatchOf: (cluster) => watchesOf(cluster).at(-1), ...options });
+  const sendTree = createTreeSender({ ...options, askedOf: plans.askedOf });
   const link = await startListener({
     ...options.link,
     provider: certificates.provider,
@@ -249,6 +254,17 @@ export async function createAgentLink(options: AgentLinkOptions): Promise<AgentL
           );
       },
       watchAssignments,
+      answerPlan: (call, callback) => {
+        identify(call)
+          .then((peer) => plans.take(call, peer))
+          .then(
+            () => callback(null, {}),
+            (error) => {
+              if (!(error instanceof CallError)) logger.error({ error }, 'a plan was not taken');
+              callback(statusOf(error));
+            },
+          );
+      },
       fetchTree: async (call: ServerWritableStream<FetchTreeRequest, FetchTreeResponse>) => {
         try {
           await sendTree(call, await identify(call));
@@ -317,6 +333,7 @@ export async function createAgentLink(options: AgentLinkOptions): Promise<AgentL
       watermarks.set(cluster, new Map([[agentEpoch, sequence]]));
       for (const watch of watchesOf(cluster)) watch.auditAppended(mark);
     },
+    planOf: plans.ask,
     instanceHeard,
     disconnectCluster,
     close,

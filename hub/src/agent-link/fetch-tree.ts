@@ -23,6 +23,8 @@ export type FetchTreeOptions = {
     stage: string,
   ) => Assignment | undefined | Promise<Assignment | undefined>;
   readonly treeObjects: TreeObjects;
+  /** What the cluster is asked a plan of at this moment. */
+  readonly askedOf: (cluster: ClusterId, request: FetchTreeRequest) => Assignment | undefined;
 };
 
 const typeNumbers = {
@@ -59,7 +61,9 @@ export function createTreeSender(options: FetchTreeOptions) {
   return async (call: Call, peer: Peer): Promise<void> => {
     const { pipeline, stage, commit, root } = call.request;
     const have = haveOf(call.request);
-    const assignment = await options.assignment(peer.clusterId, pipeline, stage);
+    const assignment =
+      options.askedOf(peer.clusterId, call.request) ??
+      (await options.assignment(peer.clusterId, pipeline, stage));
     if (assignment?.commit !== commit || assignment.root !== root) {
       throw new CallError(
         status.PERMISSION_DENIED,

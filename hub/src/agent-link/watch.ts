@@ -20,6 +20,7 @@ export type Watch = {
   /** The assignments of its cluster may have changed. */
   readonly assignmentsChanged: () => void;
   readonly auditAppended: (watermark: Watermark) => void;
+  readonly requestPlan: (request: PlanAsked) => void;
   /** Ends the call with a reason; what is being sent is given up. */
   readonly end: (reason: CallError) => void;
   /** Settles when the watch is over; rejects with why, unless the agent hung up. */
@@ -39,6 +40,9 @@ type WatchOptions = {
   readonly watermarks: readonly Watermark[];
 };
 
+/** An assignment that is not given, to ask what it would change. */
+export type PlanAsked = { readonly requestId: string; readonly assignment: Assignment };
+
 type Held = { readonly epoch: number; readonly generation: number };
 
 /**
@@ -49,6 +53,7 @@ export function createWatch(call: Call, peer: Peer, options: WatchOptions): Watc
   const { known, instanceId, agentVersion } = call.request;
   const held = new Map(known.map((item) => [keyOf(item), heldOf(item)]));
   const watermarks = new Map(options.watermarks.map((mark) => [mark.agentEpoch, mark.sequence]));
+  const plansAsked: PlanAsked[] = [];
   const over = Promise.withResolvers<void>();
   let isOver = false;
   let changed = true;
@@ -85,6 +90,16 @@ export function createWatch(call: Call, peer: Peer, options: WatchOptions): Watc
     return assignments.length;
   };
 
+  const putPlanRequests = async () => {
+    for (let asked = plansAsked.shift(); asked && !isOver; asked = plansAsked.shift()) {
+      const epoch = await options.epoch();
+      const clusterLabels = await options.clusterLabels();
+      const assignment = assignmentMessage(asked.assignment, { epoch, clusterLabels });
+      const { requestId } = asked;
+      await put({ $case: 'planRequest', planRequest: { requestId, assignment } });
+    }
+  };
+
   const pump = async (): Promise<void> => {
     changed = false;
     const assignmentsTotal = await putAssignments(isDifferent);
@@ -98,7 +113,8 @@ export function createWatch(call: Call, peer: Peer, options: WatchOptions): Watc
         watermarks.delete(agentEpoch);
         await put({ $case: 'auditWatermark', auditWatermark: { agentEpoch, sequence } });
       }
-      if (isOver || changed || watermarks.size > 0) continue;
+      await putPlanRequests();
+      if (isOver || changed || watermarks.size > 0 || plansAsked.length > 0) continue;
       if (await idle(woken.promise)) {
         await put({ $case: 'keepAlive', keepAlive: {} });
       }
@@ -116,6 +132,10 @@ export function createWatch(call: Call, peer: Peer, options: WatchOptions): Watc
     },
     auditAppended: ({ agentEpoch, sequence }) => {
       watermarks.set(agentEpoch, Math.max(sequence, watermarks.get(agentEpoch) ?? 0));
+      woken.resolve();
+    },
+    requestPlan: (asked) => {
+      plansAsked.push(asked);
       woken.resolve();
     },
     end: finish,

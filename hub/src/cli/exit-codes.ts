@@ -12,6 +12,8 @@ export const exitCodes = {
   unreachable: 4,
   /** What was waited for has not happened in time. */
   timeout: 5,
+  /** With `--exit-code`: something would change. */
+  differs: 6,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
@@ -23,4 +25,5 @@ Exit codes:
   2  wrong usage; nothing was sent
   3  not found
   4  the hub is unreachable
-  5  timed out while waiting`;
+  5  timed out while waiting
+  6  something would change (plan and diff with --exit-code)`;

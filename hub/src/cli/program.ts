@@ -3,9 +3,11 @@ import { CliError } from './cli-error.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addClusterCommands } from './commands/clusters.ts';
 import { addDeletionCommand } from './commands/deletions.ts';
+import { addDriftCommand } from './commands/drift.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addExplainCommand } from './commands/explain.ts';
 import { addLoginCommand } from './commands/login.ts';
+import { addPlanCommands } from './commands/plan.ts';
 import { addProgramCommands } from './commands/programs.ts';
 import { addReadModelCommands } from './commands/read-model.ts';
 import { addResourceCommands } from './commands/resources.ts';
@@ -45,6 +47,8 @@ export function createProgram(context: CliContext): Command {
     addStageCommands,
     addDeletionCommand,
     addExplainCommand,
+    addDriftCommand,
+    addPlanCommands,
     addWaitCommand,
     addEventsCommand,
     addAuditCommands,

@@ -1,5 +1,10 @@
 import { formatDuration } from '@fairlead/shared/time';
-import type { ClusterDocument, StageDocument } from '../http/index.ts';
+import type {
+  ClusterDocument,
+  DifferenceDocument,
+  ObjectDocument,
+  StageDocument,
+} from '../http/index.ts';
 
 /** How long ago or how far ahead a time is, in words: `3m ago`, `in 8m`, `now`. */
 export function relativeTime(time: string | undefined, now: number): string {
@@ -96,3 +101,17 @@ export const heldText = ({ held }: StageDocument, now: number): string =>
 
 /** One line without what would move a terminal's cursor or colour it. */
 export const oneLine = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
+
+/** `Deployment shop/web`. */
+export const objectText = ({ kind, namespace, name }: ObjectDocument): string =>
+  `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
+
+/** `spec.replicas: 7 -> 1`: what is there, and what the commit wants. */
+export function differenceText({ path, live, desired }: DifferenceDocument): string {
+  return `${path}: ${valueText(live)} -> ${valueText(desired)}`;
+}
+
+const valueText = (value: unknown): string =>
+  value === undefined
+    ? '(none)'
+    : oneLine(typeof value === 'string' ? value : JSON.stringify(value));

@@ -6,6 +6,8 @@ import type { Authenticated } from '../auth/tokens/index.ts';
 import type { CommandHandler } from '../commands/index.ts';
 import type { DecisionLog } from '../decision-log/index.ts';
 import type { Snapshot } from '../domain/promotion/commands.ts';
+import type { Assignment } from '../domain/rollout/index.ts';
+import type { FieldValues } from '../field-values/index.ts';
 import type { ReadModel } from '../read-model/index.ts';
 
 export type ReadinessCheck = () => Promise<{ readonly ok: boolean; readonly detail: string }>;
@@ -21,6 +23,26 @@ export type WebhookOutcome = Result<
       | 'too_large';
     readonly detail: string;
   }
+>;
+
+/** What an agent says that an assignment would change, or why it does not say it. */
+export type PlanOutcome = Result<
+  {
+    readonly error: string;
+    readonly objects: readonly {
+      readonly object: { group: string; kind: string; namespace: string; name: string };
+      readonly action: 'create' | 'configure' | 'prune' | 'keep' | 'refuse';
+      readonly differences: readonly FieldValues[];
+      readonly differencesTotal: number;
+      readonly message: string;
+    }[];
+    readonly totals: Readonly<
+      Record<'create' | 'configure' | 'unchanged' | 'prune' | 'keep' | 'refuse', number>
+    >;
+    readonly objectsTruncated: number;
+    readonly pruneHeld: string;
+  },
+  { readonly code: string; readonly detail: string }
 >;
 
 export type HttpApiOptions = {
@@ -39,6 +61,8 @@ export type HttpApiOptions = {
     readonly clusterName: string;
     readonly joinToken: string;
   }) => string | Promise<string>;
+  /** Asks a cluster's agent what an assignment would change, without giving it. */
+  readonly planOf: (cluster: ClusterId, assignment: Assignment) => Promise<PlanOutcome>;
   readonly receiveWebhook: (request: {
     readonly repository: RepositoryName;
     readonly headers: Readonly<Record<string, string>>;

@@ -16,6 +16,7 @@ import type {
   AdmissionDocument,
   AuditEntryDocument,
   ClusterDocument,
+  DifferenceDocument,
   PipelineDocument,
   ReleaseDocument,
   RepositoryDocument,
@@ -187,6 +188,8 @@ export function targetDocument({ target, cluster, report, objects }: TargetView)
             pruneHeldObjects: report.pruneHeldObjects,
             pruneHeld: [...report.pruneHeld],
             pruneHeldDigest: report.pruneHeldDigest,
+            driftsTotal: report.driftsTotal,
+            ignoredTotal: report.ignoredTotal,
             current: report.generation === generation && report.commit === commit,
           },
         }),
@@ -194,6 +197,17 @@ export function targetDocument({ target, cluster, report, objects }: TargetView)
 }
 
 type TargetHealth = NonNullable<TargetDocument['report']>['health'];
+
+/** Values come as JSON; an empty one is no value. */
+export const differenceDocument = (difference: {
+  readonly path: string;
+  readonly liveJson: string;
+  readonly desiredJson: string;
+}): DifferenceDocument => ({
+  path: difference.path,
+  ...(difference.liveJson === '' ? {} : { live: JSON.parse(difference.liveJson) }),
+  ...(difference.desiredJson === '' ? {} : { desired: JSON.parse(difference.desiredJson) }),
+});
 
 export function rolloutDocument(row: RolloutView): RolloutDocument {
   const batches: string[][] = [];

@@ -3,9 +3,11 @@ import type { Endpoint } from './endpoint.ts';
 import { auditEndpoints } from './routes/audit.ts';
 import { clusterEndpoints } from './routes/clusters.ts';
 import { deletionEndpoints } from './routes/deletions.ts';
+import { driftEndpoints } from './routes/drift.ts';
 import { explainEndpoints } from './routes/explain.ts';
 import { hubEndpoints } from './routes/hub.ts';
 import { pipelineEndpoints } from './routes/pipelines.ts';
+import { planEndpoints } from './routes/plans.ts';
 import { problemEndpoints } from './routes/problem-catalogue.ts';
 import { repositoryEndpoints } from './routes/repositories.ts';
 import { resourceEndpoints } from './routes/resources.ts';
@@ -25,6 +27,8 @@ export const endpoints = (options: HttpApiOptions): Endpoint[] => [
   ...deletionEndpoints(options),
   ...hubEndpoints(options),
   ...explainEndpoints(options),
+  ...planEndpoints(options),
+  ...driftEndpoints(options),
   ...rolloutEndpoints(options),
   ...auditEndpoints(options),
   ...tokenEndpoints(options),

@@ -364,6 +364,10 @@ export const reportSchema = z.object({
   pruneHeldObjects: count,
   pruneHeld: z.array(objectNameSchema),
   pruneHeldDigest: z.string(),
+  /** Objects that are not as the commit wants them and are not repaired at once: see `/drift`. */
+  driftsTotal: count,
+  /** Places and managers of objects that ignore rules leave as they are. */
+  ignoredTotal: count,
   /** It speaks of exactly what is assigned now; otherwise it is history. */
   current: z.boolean(),
 });
@@ -412,6 +416,92 @@ export const admissionSchema = z
 export type AdmissionDocument = z.infer<typeof admissionSchema>;
 export const admissionPageSchema = pageOf(admissionSchema);
 
+/** Values as they are in the cluster, clipped, with secret ones masked; absent where the field is not there. */
+export const differenceSchema = z.object({
+  path: z.string().openapi({ example: 'spec.template.spec.containers[name=web].image' }),
+  live: z.unknown().optional(),
+  desired: z.unknown().optional(),
+});
+export type DifferenceDocument = z.infer<typeof differenceSchema>;
+
+const objectSchema = z.object({
+  group: z.string(),
+  kind: z.string(),
+  namespace: z.string(),
+  name: z.string(),
+});
+export type ObjectDocument = z.infer<typeof objectSchema>;
+
+export const driftSchema = z
+  .object({
+    pipeline: name,
+    stage: name,
+    cluster: name,
+    /** Of the report that tells of it. */
+    generation: count,
+    commit,
+    receivedAt: time,
+    /** That report speaks of exactly what is assigned now. */
+    current: z.boolean(),
+    object: objectSchema,
+    /** By policy it is only reported, or another writer keeps coming back and repairs are slowed down. */
+    state: z.enum(['reported', 'fight']),
+    change: z.enum(['changed', 'deleted', 'released']),
+    /** Field managers that hold the fields now, as far as the API server says. */
+    managers: z.array(z.string()),
+    differences: z.array(differenceSchema),
+    differencesTotal: count,
+  })
+  .openapi('Drift');
+export type DriftDocument = z.infer<typeof driftSchema>;
+export const driftPageSchema = pageOf(driftSchema);
+
+export const planActionSchema = z.enum(['create', 'configure', 'prune', 'keep', 'refuse']);
+
+/** What one cluster's agent says, asked now; nothing was changed. */
+export const clusterPlanSchema = z.object({
+  cluster: name,
+  /** What was asked about: the commit, and the folder in it. */
+  release: commit.optional(),
+  path: z.string().optional(),
+  /** Why there is no plan: the agent does not answer, or the commit cannot be rendered or planned. */
+  error: z.string().optional(),
+  /** Objects that would not stay as they are, in order of applying and then of removal. */
+  objects: z.array(
+    z.object({
+      object: objectSchema,
+      action: planActionSchema,
+      differences: z.array(differenceSchema),
+      differencesTotal: count,
+      message: z.string(),
+    }),
+  ),
+  totals: z.object({
+    create: count,
+    configure: count,
+    unchanged: count,
+    prune: count,
+    keep: count,
+    refuse: count,
+  }),
+  /** Objects that are counted but not listed. */
+  objectsTruncated: count,
+  /** Why the prune would wait for a person. */
+  pruneHeld: z.string().optional(),
+});
+export type ClusterPlanDocument = z.infer<typeof clusterPlanSchema>;
+
+export const planSchema = z
+  .object({
+    pipeline: name,
+    stage: name,
+    /** Something would change in some cluster. */
+    changes: z.boolean(),
+    clusters: z.array(clusterPlanSchema),
+  })
+  .openapi('Plan');
+export type PlanDocument = z.infer<typeof planSchema>;
+
 /** A release: a full commit id, or its first 7 or more digits where they name one release only. */
 const releaseReference = z
   .string()
@@ -420,6 +510,15 @@ const releaseReference = z
 export const promoteSchema = z
   .strictObject({ release: releaseReference.optional(), force: z.boolean().default(false) })
   .openapi('Promote');
+export const planRequestSchema = z
+  .strictObject({
+    /** Absent: the newest of the pipeline, or with `assigned` what each cluster is assigned now. */
+    release: releaseReference.optional(),
+    assigned: z.boolean().default(false),
+    /** Absent: every cluster of the stage. */
+    cluster: resourceName.optional(),
+  })
+  .openapi('PlanRequest');
 export const rollbackSchema = z
   .strictObject({ release: releaseReference.optional(), reason: z.string().min(1).max(1_000) })
   .openapi('Rollback');

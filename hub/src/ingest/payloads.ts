@@ -18,6 +18,9 @@ import {
   reportHeldObjectsMax,
   reportObjectsMax,
 } from '../limits.ts';
+import { driftsOf, type ReceivedDrift } from './drifts.ts';
+
+export type { ReceivedDrift } from './drifts.ts';
 
 /** An agent's message cannot be used; the text names what is wrong with it. */
 export class PayloadInvalidError extends Error {
@@ -35,6 +38,9 @@ export type ReceivedReport = TargetReport & {
   }[];
   readonly objectsTruncated: number;
   readonly pruneHeld: readonly { group: string; kind: string; namespace: string; name: string }[];
+  readonly drifts: readonly ReceivedDrift[];
+  readonly driftsTotal: number;
+  readonly ignoredTotal: number;
   /** Agent's clock, shown and never compared. */
   readonly observedAt: Instant;
 };
@@ -118,6 +124,9 @@ export function decodeReport(
       .slice(0, reportHeldObjectsMax)
       .flatMap((object) => objectOf(object) ?? []),
     pruneHeldDigest: textOf(report.pruneHeldDigest).slice(0, digestCharactersMax),
+    drifts: driftsOf(report.drifts),
+    driftsTotal: report.drifts?.objectsTotal ?? 0,
+    ignoredTotal: report.drifts?.ignoredTotal ?? 0,
     observedAt: report.observedAtMs,
   };
 }

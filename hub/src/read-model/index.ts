@@ -10,6 +10,8 @@ export type {
   ClusterStatus,
   ClusterSummary,
   ClusterView,
+  DriftFilter,
+  DriftView,
   Page,
   PageRequest,
   PipelineView,
@@ -33,4 +35,4 @@ export {
   type ReadModelChange,
   type ReadModelOptions,
 } from './read-model.ts';
-export type { ObjectReport, ReceivedReport } from './reports.ts';
+export type { DriftOfObject, ObjectReport, ReceivedReport } from './reports.ts';

@@ -222,6 +222,24 @@ const migrations: readonly string[] = [
   `ALTER TABLE reports ADD COLUMN prune_held_digest TEXT NOT NULL DEFAULT ''`,
   `ALTER TABLE stages ADD COLUMN held_withdrawal TEXT`,
   `ALTER TABLE clusters ADD COLUMN ahead TEXT`,
+  `ALTER TABLE reports ADD COLUMN drifts_total INTEGER NOT NULL DEFAULT 0`,
+  `ALTER TABLE reports ADD COLUMN ignored_total INTEGER NOT NULL DEFAULT 0`,
+  `CREATE TABLE report_drifts (
+     cluster_id          TEXT    NOT NULL,
+     pipeline            TEXT    NOT NULL,
+     stage               TEXT    NOT NULL,
+     ordinal             INTEGER NOT NULL,
+     group_name          TEXT    NOT NULL,
+     kind                TEXT    NOT NULL,
+     namespace           TEXT    NOT NULL,
+     name                TEXT    NOT NULL,
+     state               TEXT    NOT NULL,
+     change              TEXT    NOT NULL,
+     managers            TEXT    NOT NULL,
+     differences         TEXT    NOT NULL,
+     differences_total   INTEGER NOT NULL,
+     PRIMARY KEY (cluster_id, pipeline, stage, ordinal)
+   ) STRICT, WITHOUT ROWID`,
 ];
 
 /** The file is of a newer program; it can be deleted, because everything in it can be read again. */

@@ -7,6 +7,7 @@ import {
   agentEpochTable,
   type ObjectName,
   reportCheckpointTable,
+  reportDriftTable,
   reportObjectTable,
   reportTable,
 } from './schema.ts';
@@ -15,6 +16,20 @@ export type ObjectReport = {
   readonly object: ObjectName;
   readonly health: TargetReport['health'];
   readonly message: string;
+};
+
+/** An object that is not as its commit wants it and is not repaired at once; values are JSON, empty where there is none. */
+export type DriftOfObject = {
+  readonly object: ObjectReport['object'];
+  readonly state: 'reported' | 'fight';
+  readonly change: 'changed' | 'deleted' | 'released';
+  readonly managers: readonly string[];
+  readonly differences: readonly {
+    readonly path: string;
+    readonly liveJson: string;
+    readonly desiredJson: string;
+  }[];
+  readonly differencesTotal: number;
 };
 
 /** A report as it was received, with what is shown but decides nothing. */
@@ -26,6 +41,9 @@ export type ReceivedReport = TargetReport & {
   readonly objectsTruncated: number;
   /** The first objects that a held prune would delete. */
   readonly pruneHeld: readonly ObjectName[];
+  readonly drifts: readonly DriftOfObject[];
+  readonly driftsTotal: number;
+  readonly ignoredTotal: number;
 };
 
 export type RecordReports = (
@@ -62,7 +80,11 @@ export function createRecordReports(orm: Orm): RecordReports {
 
 /** Reports are the most frequent of all writes, and building a statement costs more than running it. */
 function prepareStatements(orm: Orm) {
-  const ofTarget = <Table extends typeof reportTable | typeof reportObjectTable>(table: Table) =>
+  const ofTarget = <
+    Table extends typeof reportTable | typeof reportObjectTable | typeof reportDriftTable,
+  >(
+    table: Table,
+  ) =>
     and(
       eq(table.clusterId, sql.placeholder('cluster')),
       eq(table.pipeline, sql.placeholder('pipeline')),
@@ -81,6 +103,8 @@ function prepareStatements(orm: Orm) {
   const put = preparedInsert(orm, reportTable, { key, replace: columns });
   const removeObjects = orm.delete(reportObjectTable).where(ofTarget(reportObjectTable)).prepare();
   const insertObject = preparedInsert(orm, reportObjectTable);
+  const removeDrifts = orm.delete(reportDriftTable).where(ofTarget(reportDriftTable)).prepare();
+  const insertDrift = preparedInsert(orm, reportDriftTable);
 
   return {
     epochOrdinal: ({ cluster, agentEpoch }: ReceivedReport): number => {
@@ -104,6 +128,10 @@ function prepareStatements(orm: Orm) {
         const target = { clusterId: cluster, pipeline, stage };
         insertObject({ ...target, ordinal: index, ...object, health, message });
       }
+      removeDrifts.run({ cluster, pipeline, stage });
+      for (const [ordinal, { object, ...drift }] of report.drifts.entries()) {
+        insertDrift({ clusterId: cluster, pipeline, stage, ordinal, ...object, ...drift });
+      }
     },
     checkpoint: orm
       .update(reportCheckpointTable)
@@ -117,6 +145,7 @@ function reportRow(report: ReceivedReport, epochOrdinal: number): typeof reportT
   const { pipeline, stage, agentEpoch, sequence, generation, commit, phase, health } = report;
   const { message, terminal, receivedAt, objectsTotal, objectsHealthy } = report;
   const { objectsTruncated, pruneHeldObjects, pruneHeld, pruneHeldDigest } = report;
+  const { driftsTotal, ignoredTotal } = report;
   return {
     clusterId: report.cluster,
     pipeline,
@@ -137,6 +166,8 @@ function reportRow(report: ReceivedReport, epochOrdinal: number): typeof reportT
     pruneHeldObjects,
     pruneHeld,
     pruneHeldDigest,
+    driftsTotal,
+    ignoredTotal,
   };
 }
 

@@ -4,6 +4,7 @@ import type { AheadUnit } from '../domain/fleet/index.ts';
 import type { PipelineDefinition, RepositoryDefinition } from '../domain/pipeline/definition.ts';
 import type { GateResult, RolloutTarget, WithdrawalCause } from '../domain/promotion/events.ts';
 import type { Assignment } from '../domain/rollout/index.ts';
+import type { DriftOfObject } from './reports.ts';
 
 // The shape that the migrations make. Times are hub milliseconds. Tables of the log come first: a fold of the log fills
 // them, and nothing else writes them, so they can be emptied and filled again at any time.
@@ -305,6 +306,8 @@ export const reportTable = sqliteTable(
     /** The first of them. */
     pruneHeld: json<readonly ObjectName[]>('prune_held').notNull(),
     pruneHeldDigest: text('prune_held_digest').notNull(),
+    driftsTotal: integer('drifts_total').notNull(),
+    ignoredTotal: integer('ignored_total').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.clusterId, table.pipeline, table.stage] }),
@@ -325,6 +328,29 @@ export const reportObjectTable = sqliteTable(
     name: text('name').notNull(),
     health: text('health').notNull(),
     message: text('message').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.clusterId, table.pipeline, table.stage, table.ordinal] }),
+  ],
+);
+
+/** Objects of the newest report of a target that are not as their commit wants them and are not repaired at once. */
+export const reportDriftTable = sqliteTable(
+  'report_drifts',
+  {
+    clusterId: text('cluster_id').notNull(),
+    pipeline: text('pipeline').notNull(),
+    stage: text('stage').notNull(),
+    ordinal: integer('ordinal').notNull(),
+    group: text('group_name').notNull(),
+    kind: text('kind').notNull(),
+    namespace: text('namespace').notNull(),
+    name: text('name').notNull(),
+    state: text('state', { enum: ['reported', 'fight'] }).notNull(),
+    change: text('change', { enum: ['changed', 'deleted', 'released'] }).notNull(),
+    managers: json<readonly string[]>('managers').notNull(),
+    differences: json<DriftOfObject['differences']>('differences').notNull(),
+    differencesTotal: integer('differences_total').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.clusterId, table.pipeline, table.stage, table.ordinal] }),

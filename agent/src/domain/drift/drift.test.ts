@@ -1,15 +1,17 @@
 import type { KubernetesObject } from '@fairlead/shared/manifest';
 import { describe, expect, test } from 'vitest';
 import {
+  changeDiff,
   type FightLimits,
   fieldDiff,
+  fightEndsAtMs,
   nextRepair,
   ownedFieldsText,
   peaceful,
   recordRepair,
 } from './index.ts';
 
-const options = { manager: 'fairlead', differencesMax: 10 };
+const options = { manager: 'fairlead', differencesMax: 10, valueCharactersMax: 40 };
 
 const deployment = (image: string, fields: unknown, others: unknown[] = []): KubernetesObject => ({
   apiVersion: 'apps/v1',
@@ -81,6 +83,68 @@ describe('field diff', () => {
   });
 });
 
+describe('change diff', () => {
+  test('names what an apply changes, adds and takes away, and nothing else', () => {
+    const config = (data: Record<string, string>, more: Record<string, string> = {}) =>
+      ({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: {
+          name: 'a',
+          managedFields: [
+            {
+              manager: 'fairlead',
+              operation: 'Apply',
+              fieldsV1: {
+                'f:data': Object.fromEntries(Object.keys(data).map((key) => [`f:${key}`, {}])),
+              },
+            },
+          ],
+        },
+        data: { ...data, ...more },
+      }) as KubernetesObject;
+    const foreign = { foreign: 'x' };
+    const before = config({ same: '1', changed: '1', gone: '1' }, foreign);
+    const then = config({ same: '1', changed: '2', added: '1' }, foreign);
+    expect(changeDiff(before, then, options).differences).toEqual([
+      { path: 'data.changed', live: '1', desired: '2' },
+      { path: 'data.added', live: undefined, desired: '1' },
+      { path: 'data.gone', live: '1', desired: undefined },
+    ]);
+    expect(changeDiff(before, before, options).differencesTotal).toBe(0);
+  });
+
+  test('a large value is shown by its beginning', () => {
+    const [difference] = changeDiff(
+      deployment('a', whole),
+      deployment('b'.repeat(100), whole),
+      options,
+    ).differences;
+    expect(String(difference?.desired)).toHaveLength(41);
+  });
+
+  test('what `kubectl apply` keeps of a Secret is masked like its data', () => {
+    const name = 'kubectl.kubernetes.io/last-applied-configuration';
+    const secret = (value: string): KubernetesObject => ({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: {
+        name: 'a',
+        annotations: { [name]: value },
+        managedFields: [
+          {
+            manager: 'fairlead',
+            operation: 'Apply',
+            fieldsV1: { 'f:metadata': { 'f:annotations': { [`f:${name}`]: {} } } },
+          },
+        ],
+      },
+    });
+    const { differences } = changeDiff(secret('{"password":"x"}'), secret('y'), options);
+    expect(differences).toMatchObject([{ live: '(secret)', desired: '(secret)' }]);
+  });
+});
+
 test('status writes and foreign fields do not change the owned set', () => {
   const before = deployment('a', whole);
   const after = deployment('a', whole, [
@@ -119,5 +183,15 @@ describe('F37: fights are slowed down', () => {
     expect(nextRepair(history, 8, limits).isFight).toBe(true);
     history = recordRepair(history, 200_000, limits);
     expect(nextRepair(history, 200_001, limits)).toEqual({ waitMs: 0, isFight: false });
+  });
+
+  test('a fight has an end in sight, and it moves away while the other side goes on', () => {
+    let history = peaceful;
+    for (let edit = 0; edit < 4; edit++) history = recordRepair(history, edit, limits);
+    expect(fightEndsAtMs(history, limits)).toBeUndefined();
+    history = recordRepair(history, 4, limits);
+    expect(fightEndsAtMs(history, limits)).toBe(4 + 60_000 + 2_000);
+    history = recordRepair(history, 1_004, limits);
+    expect(fightEndsAtMs(history, limits)).toBe(1_004 + 60_000 + 4_000);
   });
 });

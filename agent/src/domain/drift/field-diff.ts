@@ -16,7 +16,12 @@ export type Drift = {
   readonly managers: readonly string[];
 };
 
-export type DriftOptions = { readonly manager: string; readonly differencesMax: number };
+export type DriftOptions = {
+  readonly manager: string;
+  readonly differencesMax: number;
+  /** A larger value, such as a file in a ConfigMap, is shown by its beginning. */
+  readonly valueCharactersMax: number;
+};
 
 const masked = '(secret)';
 
@@ -27,23 +32,65 @@ const masked = '(secret)';
 export function fieldDiff(
   live: KubernetesObject,
   applied: KubernetesObject,
-  { manager, differencesMax }: DriftOptions,
+  options: DriftOptions,
 ): Drift {
+  const { manager } = options;
   const paths = missingPaths(ownedFields(applied, manager), ownedFields(live, manager));
-  const isSecret = live.kind === 'Secret' && groupOf(live.apiVersion) === '';
-  const differences = paths.slice(0, differencesMax).map((path) => {
-    const hidden = isSecret && /^f:(data|stringData)$/.test(path[0] ?? '');
-    const value = (object: KubernetesObject) => {
-      const found = valueAt(object, path);
-      return hidden && found !== undefined ? masked : found;
-    };
-    return { path: pathText(path), live: value(live), desired: value(applied) };
-  });
   return {
-    differences,
+    differences: differencesAt(paths, { live, desired: applied }, options),
     differencesTotal: paths.length,
     managers: managersOf(live, paths, manager),
   };
+}
+
+/**
+ * What an apply would change, from the object as it is and as its dry run would leave it: of our fields, before and then,
+ * those with another value. What the API server and other managers add is not ours to speak of.
+ */
+export function changeDiff(
+  live: KubernetesObject,
+  wouldBe: KubernetesObject,
+  options: DriftOptions,
+): Drift {
+  const before = ownedFields(live, options.manager);
+  const then = ownedFields(wouldBe, options.manager);
+  const given = missingPaths(then, undefined);
+  const paths = [...given, ...missingPaths(before, then)].filter(
+    (path) => JSON.stringify(valueAt(live, path)) !== JSON.stringify(valueAt(wouldBe, path)),
+  );
+  return {
+    differences: differencesAt(paths, { live, desired: wouldBe }, options),
+    differencesTotal: paths.length,
+    managers: managersOf(live, paths, options.manager),
+  };
+}
+
+type Sides = { readonly live: KubernetesObject; readonly desired: KubernetesObject };
+
+function differencesAt(
+  paths: readonly (readonly string[])[],
+  { live, desired }: Sides,
+  { differencesMax, valueCharactersMax }: DriftOptions,
+): FieldDifference[] {
+  const isSecret = live.kind === 'Secret' && groupOf(live.apiVersion) === '';
+  return paths.slice(0, differencesMax).map((path) => {
+    const hidden = isSecret && isConfidential(path);
+    const value = (object: KubernetesObject) => {
+      const found = valueAt(object, path);
+      return hidden && found !== undefined ? masked : clip(found, valueCharactersMax);
+    };
+    return { path: pathText(path), live: value(live), desired: value(desired) };
+  });
+}
+
+/** Of a Secret: its data, and the copy of it that `kubectl apply` keeps among the annotations. */
+const isConfidential = ([first = '', second = '', third = '']: readonly string[]): boolean =>
+  /^f:(data|stringData)$/.test(first) ||
+  (second === 'f:annotations' && /^$|last-applied-configuration/.test(third));
+
+function clip(value: unknown, charactersMax: number): unknown {
+  const text = JSON.stringify(value) ?? '';
+  return text.length <= charactersMax ? value : `${text.slice(0, charactersMax)}…`;
 }
 
 function valueAt(object: unknown, path: readonly string[]): unknown {

@@ -32,6 +32,16 @@ export function nextRepair(
   return { waitMs: Math.max(0, last + delayMs - nowMs), isFight: true };
 }
 
+/** When a fight is over if nothing is repaired until then; `undefined` where there is none. */
+export function fightEndsAtMs(history: RepairHistory, limits: FightLimits): number | undefined {
+  const last = history.repairedAtMs.at(-1);
+  if (history.delays === 0 || last === undefined) return undefined;
+  return last + limits.windowMs + pauseMs(history, limits);
+}
+
+const pauseMs = ({ delays }: RepairHistory, { delayMsMin, delayMsMax }: FightLimits): number =>
+  Math.min(delayMsMin * 2 ** delays, delayMsMax);
+
 /** A quiet time longer than both the window and the delay in force ends a fight. */
 export function recordRepair(
   history: RepairHistory,
@@ -39,8 +49,7 @@ export function recordRepair(
   limits: FightLimits,
 ): RepairHistory {
   const last = history.repairedAtMs.at(-1);
-  const delayMs = Math.min(limits.delayMsMin * 2 ** history.delays, limits.delayMsMax);
-  const quiet = last === undefined || nowMs - last > limits.windowMs + delayMs;
+  const quiet = last === undefined || nowMs - last >= limits.windowMs + pauseMs(history, limits);
   const before = quiet ? peaceful : history;
   const repairedAtMs = [...before.repairedAtMs, nowMs].slice(-limits.repairsMax);
   const recent = repairedAtMs.filter((at) => at > nowMs - limits.windowMs);

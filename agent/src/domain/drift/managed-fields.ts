@@ -31,6 +31,26 @@ export const ownedFieldsText = (object: KubernetesObject, manager: string): stri
   return fields ? JSON.stringify(fields) : '';
 };
 
+/** What all managers that are picked own together; `undefined` when they own nothing. */
+export function fieldsOfManagers(
+  object: KubernetesObject,
+  isPicked: (manager: string, operation: string) => boolean,
+): FieldSet | undefined {
+  const sets = managedFieldsOf(object)
+    .filter(({ manager = '', operation = '' }) => isPicked(manager, operation))
+    .flatMap(({ fieldsV1 }) => (fieldsV1 ? [fieldsV1] : []));
+  return sets.length === 0 ? undefined : sets.reduce(union);
+}
+
+function union(left: FieldSet, right: FieldSet): FieldSet {
+  const both: Record<string, FieldSet> = { ...left };
+  for (const [part, set] of Object.entries(right)) {
+    const known = both[part];
+    both[part] = known === undefined ? set : union(known, set);
+  }
+  return both;
+}
+
 /** The managers other than ours that own one of the paths now, the newest first; they are who changed it. */
 export function managersOf(
   object: KubernetesObject,

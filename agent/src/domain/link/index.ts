@@ -10,9 +10,24 @@ export {
   type Disposition,
   type DriftPolicy,
   type HealthCheck,
+  type IgnoreRule,
   type RenderOptions,
   type UnitId,
   unitIdOf,
   unitObjectName,
 } from './assignment.ts';
-export type { AuditEntry, AuditKind, ObjectReport, UnitPhase, UnitReport } from './report.ts';
+export type {
+  AuditEntry,
+  AuditKind,
+  DriftReport,
+  ObjectReport,
+  UnitPhase,
+  UnitReport,
+} from './report.ts';
+export {
+  failedPlan,
+  type PlanAction,
+  type PlannedObject,
+  planActions,
+  type UnitPlan,
+} from './unit-plan.ts';

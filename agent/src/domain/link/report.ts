@@ -22,6 +22,24 @@ export type ObjectReport = {
   readonly message: string;
 };
 
+/** An object that is not as the commit wants it and is not repaired at once. */
+export type DriftReport = {
+  readonly object: ObjectKey;
+  /** Why it stays: the unit's policy, or another writer that keeps coming back. */
+  readonly state: 'reported' | 'fight';
+  /** `released`: its ApplySet label is gone. */
+  readonly change: 'changed' | 'deleted' | 'released';
+  /** Who holds the fields now; empty when the API server does not say. */
+  readonly managers: readonly string[];
+  /** At most `driftDifferencesMax`; secret values are masked. */
+  readonly differences: readonly {
+    readonly path: string;
+    readonly live: unknown;
+    readonly desired: unknown;
+  }[];
+  readonly differencesTotal: number;
+};
+
 /** What the agent says about one assignment. The link adds the agent's epoch, the sequence and the time. */
 export type UnitReport = {
   readonly unit: UnitId;
@@ -45,6 +63,11 @@ export type UnitReport = {
   readonly pruneHeld: readonly ObjectKey[];
   /** Names exactly the held set: a confirmation carries it back. */
   readonly pruneHeldDigest: string;
+  /** At most `reportDriftsMax`, by key; `driftsTotal` counts all. */
+  readonly drifts: readonly DriftReport[];
+  readonly driftsTotal: number;
+  /** Places and managers of objects that ignore rules leave as they are. */
+  readonly ignoredTotal: number;
 };
 
 export type AuditKind =
@@ -60,6 +83,7 @@ export type AuditKind =
   | 'DriftDetected'
   | 'DriftRepaired'
   | 'DriftFight'
+  | 'DriftFightEnded'
   | 'OwnershipRefused'
   | 'FieldConflictRefused'
   | 'ObjectReplaced'

@@ -1,5 +1,5 @@
 // What a unit does to its cluster, decided before anything is done: ownership stamps, order, and what goes at the end.
-// Pure; imports `manifest`, `result` and `link` types only.
+// Pure; imports `manifest`, `result`, `drift` and `link` types only.
 export {
   isPruneDisabled,
   isReconcileDisabled,

@@ -1,5 +1,6 @@
 import type { KubernetesObject } from '@fairlead/shared/manifest';
 import { err, ok, type Result } from '@fairlead/shared/result';
+import { ignoreFaults } from '../drift/index.ts';
 import { declaredWave } from './annotations.ts';
 import { hookOf } from './hooks.ts';
 import { comparePositions, keyTextOf, type Position, positionOf } from './order.ts';
@@ -48,7 +49,7 @@ export function plan(input: PlanInput): Result<Plan, string[]> {
   if (desired.length === 0) {
     return err(['the commit renders no objects; nothing is removed, delete the unit instead']);
   }
-  const faults = [...duplicates(desired), ...invalidWaves(desired)];
+  const faults = [...duplicates(desired), ...invalidWaves(desired), ...invalidIgnores(desired)];
   if (faults.length > 0) return err(faults);
   const wanted = new Set(desired.map(keyTextOf));
   const stamped = desired.map((object) => stamp(object, owner, hookRun));
@@ -75,6 +76,9 @@ const invalidWaves = (desired: readonly KubernetesObject[]): string[] =>
   desired
     .filter((object) => declaredWave(object.metadata) === 'invalid')
     .map((object) => `${keyTextOf(object)} declares a wave that is not a whole number`);
+
+const invalidIgnores = (desired: readonly KubernetesObject[]): string[] =>
+  desired.flatMap((object) => ignoreFaults(object).map((fault) => `${keyTextOf(object)} ${fault}`));
 
 function applySteps(desired: readonly KubernetesObject[]): ApplyStep[] {
   type Group = Position & { items: { text: string; object: KubernetesObject }[] };

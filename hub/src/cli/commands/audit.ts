@@ -1,7 +1,11 @@
 import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { AuditEntryDocument, VerificationDocument } from '../../http/index.ts';
+import type {
+  AuditEntryDocument,
+  DifferenceDocument,
+  VerificationDocument,
+} from '../../http/index.ts';
 import { cliPageItems } from '../../limits.ts';
 import { parsePositiveInteger } from '../arguments.ts';
 import { CliError } from '../cli-error.ts';
@@ -9,7 +13,7 @@ import type { CliContext } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type OutputFormat, print, type TableContent } from '../output.ts';
 import { openSession } from '../session.ts';
-import { shortCommit } from '../words.ts';
+import { differenceText, shortCommit } from '../words.ts';
 
 type FilterOptions = {
   pipeline?: string;
@@ -84,7 +88,7 @@ async function* take<Item>(items: AsyncIterable<Item>, limit: number): AsyncGene
 
 function auditTable(entries: readonly AuditEntryDocument[]): TableContent {
   return {
-    columns: ['position', 'time', 'event', 'subject', 'commit', 'by'],
+    columns: ['position', 'time', 'event', 'subject', 'commit', 'by', 'message'],
     rows: entries.map((entry) => [
       String(entry.position),
       entry.at,
@@ -92,6 +96,7 @@ function auditTable(entries: readonly AuditEntryDocument[]): TableContent {
       subjectOf(entry),
       shortCommit(entry.commit),
       actorOf(entry),
+      messageOf(entry),
     ]),
     empty: 'No entries.',
   };
@@ -101,6 +106,26 @@ export const subjectOf = ({ pipeline, stage, cluster, stream }: AuditEntryDocume
   pipeline === undefined
     ? stream
     : [[pipeline, stage].filter(Boolean).join('/'), cluster].filter(Boolean).join(' in ');
+
+/** What an event says in words, where it does; drift with the fields that it is of. */
+export function messageOf({ event }: AuditEntryDocument): string {
+  const { message, reason, detail, details } = event as Record<string, unknown>;
+  const text = message ?? reason ?? detail;
+  if (typeof text !== 'string') return '';
+  const fields = differencesOf(details).map(differenceText);
+  return fields.length === 0 ? text : `${text} (${fields.join('; ')})`;
+}
+
+const fieldsShownMax = 5;
+
+/** Details are as an agent recorded them, which may be of any version. */
+function differencesOf(details: unknown): DifferenceDocument[] {
+  const { differences } = (details ?? {}) as { differences?: unknown };
+  if (!Array.isArray(differences)) return [];
+  return differences
+    .filter((difference): difference is DifferenceDocument => typeof difference?.path === 'string')
+    .slice(0, fieldsShownMax);
+}
 
 export const actorOf = ({ actor }: AuditEntryDocument): string => `${actor.kind} ${actor.name}`;
 

@@ -7,7 +7,7 @@ import type { CliContext } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { openSession, type Session } from '../session.ts';
 import { oneLine, shortCommit } from '../words.ts';
-import { actorOf, subjectOf } from './audit.ts';
+import { actorOf, messageOf, subjectOf } from './audit.ts';
 
 type EventsOptions = { follow?: boolean; after?: string; pipeline?: string; cluster?: string };
 
@@ -64,11 +64,4 @@ function printEntry({ context, output }: Session, entry: AuditEntryDocument): vo
   const parts = [entry.type, subjectOf(entry), shortCommit(entry.commit), messageOf(entry)];
   const text = parts.filter((part) => part !== '').join('  ');
   context.write(`${entry.at}  ${oneLine(`${text}  by ${actorOf(entry)}`)}\n`);
-}
-
-/** What an event says in words, where it does. */
-function messageOf({ event }: AuditEntryDocument): string {
-  const { message, reason, detail } = event as Record<string, unknown>;
-  const text = message ?? reason ?? detail;
-  return typeof text === 'string' ? text : '';
 }

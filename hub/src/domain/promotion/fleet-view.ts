@@ -41,6 +41,12 @@ export const clustersOf = (stage: StageDefinition, fleet: FleetView): ClusterSna
     .filter((cluster) => belongs(stage, cluster))
     .sort((left, right) => (left.name < right.name ? -1 : left.name > right.name ? 1 : 0));
 
+/** The same, of a list as queries give it. */
+export const clustersOfStage = (
+  stage: StageDefinition,
+  clusters: readonly ClusterSnapshot[],
+): ClusterSnapshot[] => clustersOf(stage, fleetView({ at: 0, clusters, reports: [] }));
+
 /** Clusters of the stage whose labels do not give the stage's path a value, in words. */
 export const pathFaults = (
   stage: StageDefinition,

@@ -19,6 +19,7 @@ export type {
 } from './events.ts';
 export { evolvePipeline } from './evolve.ts';
 export { explain, nextWakeAt, type StageExplanation, type TargetExplanation } from './explain.ts';
+export { clustersOfStage } from './fleet-view.ts';
 export {
   type ActivePipeline,
   initialPipelineState,

@@ -7,6 +7,7 @@ import type {
   RepositoryName,
   StageName,
 } from '@fairlead/shared/ids';
+import { err, ok, type Result } from '@fairlead/shared/result';
 import type { Instant } from '@fairlead/shared/time';
 import type { ApplyPolicy, PipelineDefinition, RenderPolicy } from '../pipeline/definition.ts';
 import type { PipelineEvent } from '../promotion/events.ts';
@@ -91,6 +92,53 @@ export function withdrawnAssignment(
     apply: { ...before.apply, deletionBudget },
     ...(at === undefined ? {} : { deletionOrderedAt: at }),
   };
+}
+
+export type Hypothesis = {
+  readonly stage: StageName;
+  readonly release: CommitId;
+  readonly cluster: {
+    readonly id: ClusterId;
+    readonly name: ClusterName;
+    readonly labels: Readonly<Record<string, string>>;
+  };
+  /** What the target holds now. */
+  readonly held: Assignment | undefined;
+};
+
+/**
+ * What the cluster would be assigned if the stage gave it the release now, to ask what that would change; or in words why
+ * it could not be.
+ */
+export function supposeAssignment(
+  definition: PipelineDefinition,
+  { stage: name, release, cluster, held }: Hypothesis,
+): Result<Assignment, string> {
+  const stage = definition.stages.find((candidate) => candidate.name === name);
+  if (stage === undefined) return err(`there is no stage ${name}`);
+  const { path, missing } = resolvePath(stage.path, cluster);
+  if (missing.length > 0) {
+    return err(
+      `the cluster has no usable value for ${missing.join(', ')} of the stage's path: set its labels`,
+    );
+  }
+  return ok({
+    cluster: cluster.id,
+    clusterName: cluster.name,
+    project: definition.project,
+    pipeline: definition.name,
+    stage: name,
+    generation: (held?.generation ?? 0) + 1,
+    disposition: 'run',
+    repository: definition.repository,
+    commit: release,
+    path,
+    root: treeRoot(definition.include, path),
+    render: stage.render,
+    apply: stage.apply,
+    confirmedPruneGeneration: 0,
+    confirmedPruneDigest: '',
+  });
 }
 
 /**

@@ -4,8 +4,10 @@ export {
   type Assignment,
   composeAssignment,
   deletionOrderAgeMsMax,
+  type Hypothesis,
   isStaleDeletion,
   resolvePath,
+  supposeAssignment,
   treeRoot,
   withdrawnAssignment,
 } from './assignment.ts';

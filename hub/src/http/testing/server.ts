@@ -62,6 +62,8 @@ export async function startHttpFixture(change: Partial<HttpApiOptions> = {}): Pr
     onEpochAdvanced: () => {},
     renderInstallManifest: ({ clusterName, joinToken }) =>
       `kind: Secret\nmetadata: {name: ${clusterName}}\nstringData: {token: ${joinToken}}\n`,
+    planOf: async () =>
+      err({ code: 'not_connected', detail: 'its agent is not connected to this hub' }),
     receiveWebhook: async ({ repository, headers, body }) =>
       headers['x-signature'] === `${repository}:${body.byteLength}`
         ? ok({ refresh: true })

@@ -3,6 +3,7 @@
 import type { Orm } from '../orm.ts';
 import { auditQueries } from './audit.ts';
 import { clusterQueries } from './clusters.ts';
+import { driftQueries } from './drift.ts';
 import { pipelineQueries } from './pipelines.ts';
 import { repositoryQueries } from './repositories.ts';
 import { rolloutQueries } from './rollouts.ts';
@@ -13,6 +14,7 @@ import { tokenQueries } from './tokens.ts';
 export type { AuditFilter, AuditIndexView } from './audit.ts';
 export type { ClusterFilter, ClusterStatus, ClusterSummary, ClusterView } from './clusters.ts';
 export type { TargetCounts } from './counts.ts';
+export type { DriftFilter, DriftView } from './drift.ts';
 export type { Page, PageRequest } from './page.ts';
 export type { PipelineView, ReleaseView } from './pipelines.ts';
 export type { RepositoryView } from './repositories.ts';
@@ -27,6 +29,7 @@ export const createQueries = (orm: Orm) => ({
   ...pipelineQueries(orm),
   ...stageQueries(orm),
   ...targetQueries(orm),
+  ...driftQueries(orm),
   ...rolloutQueries(orm),
   ...auditQueries(orm),
   ...tokenQueries(orm),

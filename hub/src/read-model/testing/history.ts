@@ -196,6 +196,9 @@ export const report = (
   pruneHeldObjects: 0,
   pruneHeld: [],
   pruneHeldDigest: '',
+  drifts: [],
+  driftsTotal: 0,
+  ignoredTotal: 0,
   ...change,
 });
 

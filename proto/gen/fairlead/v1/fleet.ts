@@ -7,6 +7,39 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
+export const DriftState = {
+  DRIFT_STATE_UNSPECIFIED: 0,
+  /** DRIFT_STATE_REPORTED - The unit's policy is to report and not to repair. */
+  DRIFT_STATE_REPORTED: 1,
+  /** DRIFT_STATE_FIGHT - Another writer keeps coming back, so repairs are slowed down. */
+  DRIFT_STATE_FIGHT: 2,
+} as const;
+
+export type DriftState = typeof DriftState[keyof typeof DriftState];
+
+export namespace DriftState {
+  export type DRIFT_STATE_UNSPECIFIED = typeof DriftState.DRIFT_STATE_UNSPECIFIED;
+  export type DRIFT_STATE_REPORTED = typeof DriftState.DRIFT_STATE_REPORTED;
+  export type DRIFT_STATE_FIGHT = typeof DriftState.DRIFT_STATE_FIGHT;
+}
+
+export const DriftChange = {
+  DRIFT_CHANGE_UNSPECIFIED: 0,
+  DRIFT_CHANGE_CHANGED: 1,
+  DRIFT_CHANGE_DELETED: 2,
+  /** DRIFT_CHANGE_RELEASED - The object is there, but its ApplySet label is gone. */
+  DRIFT_CHANGE_RELEASED: 3,
+} as const;
+
+export type DriftChange = typeof DriftChange[keyof typeof DriftChange];
+
+export namespace DriftChange {
+  export type DRIFT_CHANGE_UNSPECIFIED = typeof DriftChange.DRIFT_CHANGE_UNSPECIFIED;
+  export type DRIFT_CHANGE_CHANGED = typeof DriftChange.DRIFT_CHANGE_CHANGED;
+  export type DRIFT_CHANGE_DELETED = typeof DriftChange.DRIFT_CHANGE_DELETED;
+  export type DRIFT_CHANGE_RELEASED = typeof DriftChange.DRIFT_CHANGE_RELEASED;
+}
+
 export const Phase = {
   PHASE_UNSPECIFIED: 0,
   PHASE_ACCEPTED: 1,
@@ -105,6 +138,38 @@ export interface Report {
   pruneHeld: ObjectReference[];
   /** Names exactly the set of objects that is held: a confirmation carries it back, and a set that has changed is held again. */
   pruneHeldDigest: string;
+  /** What differs from the commit and is not repaired at once. */
+  drifts?: Drifts | undefined;
+}
+
+export interface Drifts {
+  /** In order of their objects; at most 20, and fewer where the message would be too large. `objects_total` counts all. */
+  objects: Drift[];
+  objectsTotal: number;
+  /** Places and managers of objects that ignore rules leave as they are. */
+  ignoredTotal: number;
+}
+
+export interface Drift {
+  object?: ObjectReference | undefined;
+  state: DriftState;
+  change: DriftChange;
+  /** Field managers that hold the fields now; empty when the API server does not say. */
+  managers: string[];
+  /** At most 20; `differences_total` counts all. */
+  differences: FieldDifference[];
+  differencesTotal: number;
+}
+
+/**
+ * One field with both values as JSON, clipped; an empty text means that the field is not there. Secret values are masked
+ * before they leave the cluster.
+ */
+export interface FieldDifference {
+  /** For people: `spec.template.spec.containers[name=web].image`. */
+  path: string;
+  liveJson: string;
+  desiredJson: string;
 }
 
 export interface ObjectStatus {
@@ -308,6 +373,7 @@ function createBaseReport(): Report {
     pruneHeldObjects: 0,
     pruneHeld: [],
     pruneHeldDigest: "",
+    drifts: undefined,
   };
 }
 
@@ -369,6 +435,9 @@ export const Report: MessageFns<Report> = {
     }
     if (message.pruneHeldDigest !== "") {
       writer.uint32(154).string(message.pruneHeldDigest);
+    }
+    if (message.drifts !== undefined) {
+      Drifts.encode(message.drifts, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -538,6 +607,14 @@ export const Report: MessageFns<Report> = {
             message.pruneHeldDigest = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.drifts = Drifts.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -574,6 +651,284 @@ export const Report: MessageFns<Report> = {
     message.pruneHeldObjects = object.pruneHeldObjects ?? 0;
     message.pruneHeld = object.pruneHeld?.map((e) => ObjectReference.fromPartial(e)) || [];
     message.pruneHeldDigest = object.pruneHeldDigest ?? "";
+    message.drifts = (object.drifts !== undefined && object.drifts !== null)
+      ? Drifts.fromPartial(object.drifts)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDrifts(): Drifts {
+  return { objects: [], objectsTotal: 0, ignoredTotal: 0 };
+}
+
+export const Drifts: MessageFns<Drifts> = {
+  encode(message: Drifts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.objects) {
+      Drift.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.objectsTotal !== 0) {
+      writer.uint32(16).uint32(message.objectsTotal);
+    }
+    if (message.ignoredTotal !== 0) {
+      writer.uint32(24).uint32(message.ignoredTotal);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Drifts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrifts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.objects.push(Drift.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.objectsTotal = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ignoredTotal = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Drifts>, I>>(base?: I): Drifts {
+    return Drifts.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Drifts>, I>>(object: I): Drifts {
+    const message = createBaseDrifts();
+    message.objects = object.objects?.map((e) => Drift.fromPartial(e)) || [];
+    message.objectsTotal = object.objectsTotal ?? 0;
+    message.ignoredTotal = object.ignoredTotal ?? 0;
+    return message;
+  },
+};
+
+function createBaseDrift(): Drift {
+  return { object: undefined, state: 0, change: 0, managers: [], differences: [], differencesTotal: 0 };
+}
+
+export const Drift: MessageFns<Drift> = {
+  encode(message: Drift, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.object !== undefined) {
+      ObjectReference.encode(message.object, writer.uint32(10).fork()).join();
+    }
+    if (message.state !== 0) {
+      writer.uint32(16).int32(message.state);
+    }
+    if (message.change !== 0) {
+      writer.uint32(24).int32(message.change);
+    }
+    for (const v of message.managers) {
+      writer.uint32(34).string(v!);
+    }
+    for (const v of message.differences) {
+      FieldDifference.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.differencesTotal !== 0) {
+      writer.uint32(48).uint32(message.differencesTotal);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Drift {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrift();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.object = ObjectReference.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.change = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.managers.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.differences.push(FieldDifference.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.differencesTotal = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Drift>, I>>(base?: I): Drift {
+    return Drift.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Drift>, I>>(object: I): Drift {
+    const message = createBaseDrift();
+    message.object = (object.object !== undefined && object.object !== null)
+      ? ObjectReference.fromPartial(object.object)
+      : undefined;
+    message.state = object.state ?? 0;
+    message.change = object.change ?? 0;
+    message.managers = object.managers?.map((e) => e) || [];
+    message.differences = object.differences?.map((e) => FieldDifference.fromPartial(e)) || [];
+    message.differencesTotal = object.differencesTotal ?? 0;
+    return message;
+  },
+};
+
+function createBaseFieldDifference(): FieldDifference {
+  return { path: "", liveJson: "", desiredJson: "" };
+}
+
+export const FieldDifference: MessageFns<FieldDifference> = {
+  encode(message: FieldDifference, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.liveJson !== "") {
+      writer.uint32(18).string(message.liveJson);
+    }
+    if (message.desiredJson !== "") {
+      writer.uint32(26).string(message.desiredJson);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FieldDifference {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFieldDifference();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.liveJson = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.desiredJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FieldDifference>, I>>(base?: I): FieldDifference {
+    return FieldDifference.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FieldDifference>, I>>(object: I): FieldDifference {
+    const message = createBaseFieldDifference();
+    message.path = object.path ?? "";
+    message.liveJson = object.liveJson ?? "";
+    message.desiredJson = object.desiredJson ?? "";
     return message;
   },
 };

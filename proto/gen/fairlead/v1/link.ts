@@ -13,6 +13,8 @@ import {
   type ClientOptions,
   type ClientReadableStream,
   type ClientUnaryCall,
+  type ClientWritableStream,
+  type handleClientStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
@@ -21,6 +23,29 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Assignment } from "./assignment.ts";
+import { FieldDifference, ObjectReference } from "./fleet.ts";
+
+export const PlanAction = {
+  PLAN_ACTION_UNSPECIFIED: 0,
+  PLAN_ACTION_CREATE: 1,
+  PLAN_ACTION_CONFIGURE: 2,
+  PLAN_ACTION_PRUNE: 3,
+  /** PLAN_ACTION_KEEP - The commit does not have it, and it stays. */
+  PLAN_ACTION_KEEP: 4,
+  /** PLAN_ACTION_REFUSE - The API server would refuse it. */
+  PLAN_ACTION_REFUSE: 5,
+} as const;
+
+export type PlanAction = typeof PlanAction[keyof typeof PlanAction];
+
+export namespace PlanAction {
+  export type PLAN_ACTION_UNSPECIFIED = typeof PlanAction.PLAN_ACTION_UNSPECIFIED;
+  export type PLAN_ACTION_CREATE = typeof PlanAction.PLAN_ACTION_CREATE;
+  export type PLAN_ACTION_CONFIGURE = typeof PlanAction.PLAN_ACTION_CONFIGURE;
+  export type PLAN_ACTION_PRUNE = typeof PlanAction.PLAN_ACTION_PRUNE;
+  export type PLAN_ACTION_KEEP = typeof PlanAction.PLAN_ACTION_KEEP;
+  export type PLAN_ACTION_REFUSE = typeof PlanAction.PLAN_ACTION_REFUSE;
+}
 
 export const GitObjectType = {
   GIT_OBJECT_TYPE_UNSPECIFIED: 0,
@@ -124,6 +149,7 @@ export interface WatchAssignmentsResponse {
     | //
     /** Sent when nothing else is, so that a half-open connection is noticed. */
     { $case: "keepAlive"; keepAlive: KeepAlive }
+    | { $case: "planRequest"; planRequest: PlanRequest }
     | undefined;
 }
 
@@ -139,6 +165,51 @@ export interface AuditWatermark {
 }
 
 export interface KeepAlive {
+}
+
+/**
+ * Asks what an assignment would change, without giving it: the agent renders it and asks its API server by dry run. It is
+ * not kept, not sent again, and changes nothing. An agent that does not know it stays silent.
+ */
+export interface PlanRequest {
+  requestId: string;
+  /** Complete, as it would be assigned. */
+  assignment?: Assignment | undefined;
+}
+
+export interface AnswerPlanRequest {
+  /** The same in every message of one call. */
+  requestId: string;
+  part?: { $case: "object"; object: PlannedObject } | { $case: "complete"; complete: PlanComplete } | undefined;
+}
+
+/** An object that would not stay as it is, in order of applying, and then of removal. */
+export interface PlannedObject {
+  object?: ObjectReference | undefined;
+  action: PlanAction;
+  /** At most 20; `differences_total` counts all. */
+  differences: FieldDifference[];
+  differencesTotal: number;
+  /** Why it is kept, or cannot be foreseen; else empty. */
+  message: string;
+}
+
+export interface PlanComplete {
+  /** Why there is no plan; empty when there is one. */
+  error: string;
+  createTotal: number;
+  configureTotal: number;
+  unchangedTotal: number;
+  pruneTotal: number;
+  keepTotal: number;
+  refuseTotal: number;
+  /** How many objects were not sent. */
+  objectsTruncated: number;
+  /** Why the prune would be held; empty when it would not. */
+  pruneHeld: string;
+}
+
+export interface AnswerPlanResponse {
 }
 
 export interface FetchTreeRequest {
@@ -1067,6 +1138,9 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
       case "keepAlive":
         KeepAlive.encode(message.update.keepAlive, writer.uint32(34).fork()).join();
         break;
+      case "planRequest":
+        PlanRequest.encode(message.update.planRequest, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1122,6 +1196,14 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
             message.update = { $case: "keepAlive", keepAlive: KeepAlive.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.update = { $case: "planRequest", planRequest: PlanRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1167,6 +1249,12 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
       case "keepAlive": {
         if (object.update?.keepAlive !== undefined && object.update?.keepAlive !== null) {
           message.update = { $case: "keepAlive", keepAlive: KeepAlive.fromPartial(object.update.keepAlive) };
+        }
+        break;
+      }
+      case "planRequest": {
+        if (object.update?.planRequest !== undefined && object.update?.planRequest !== null) {
+          message.update = { $case: "planRequest", planRequest: PlanRequest.fromPartial(object.update.planRequest) };
         }
         break;
       }
@@ -1336,6 +1424,477 @@ export const KeepAlive: MessageFns<KeepAlive> = {
   },
   fromPartial<I extends Exact<DeepPartial<KeepAlive>, I>>(_: I): KeepAlive {
     const message = createBaseKeepAlive();
+    return message;
+  },
+};
+
+function createBasePlanRequest(): PlanRequest {
+  return { requestId: "", assignment: undefined };
+}
+
+export const PlanRequest: MessageFns<PlanRequest> = {
+  encode(message: PlanRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.assignment !== undefined) {
+      Assignment.encode(message.assignment, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.assignment = Assignment.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PlanRequest>, I>>(base?: I): PlanRequest {
+    return PlanRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PlanRequest>, I>>(object: I): PlanRequest {
+    const message = createBasePlanRequest();
+    message.requestId = object.requestId ?? "";
+    message.assignment = (object.assignment !== undefined && object.assignment !== null)
+      ? Assignment.fromPartial(object.assignment)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAnswerPlanRequest(): AnswerPlanRequest {
+  return { requestId: "", part: undefined };
+}
+
+export const AnswerPlanRequest: MessageFns<AnswerPlanRequest> = {
+  encode(message: AnswerPlanRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    switch (message.part?.$case) {
+      case "object":
+        PlannedObject.encode(message.part.object, writer.uint32(18).fork()).join();
+        break;
+      case "complete":
+        PlanComplete.encode(message.part.complete, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AnswerPlanRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAnswerPlanRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.part = { $case: "object", object: PlannedObject.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = { $case: "complete", complete: PlanComplete.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AnswerPlanRequest>, I>>(base?: I): AnswerPlanRequest {
+    return AnswerPlanRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AnswerPlanRequest>, I>>(object: I): AnswerPlanRequest {
+    const message = createBaseAnswerPlanRequest();
+    message.requestId = object.requestId ?? "";
+    switch (object.part?.$case) {
+      case "object": {
+        if (object.part?.object !== undefined && object.part?.object !== null) {
+          message.part = { $case: "object", object: PlannedObject.fromPartial(object.part.object) };
+        }
+        break;
+      }
+      case "complete": {
+        if (object.part?.complete !== undefined && object.part?.complete !== null) {
+          message.part = { $case: "complete", complete: PlanComplete.fromPartial(object.part.complete) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBasePlannedObject(): PlannedObject {
+  return { object: undefined, action: 0, differences: [], differencesTotal: 0, message: "" };
+}
+
+export const PlannedObject: MessageFns<PlannedObject> = {
+  encode(message: PlannedObject, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.object !== undefined) {
+      ObjectReference.encode(message.object, writer.uint32(10).fork()).join();
+    }
+    if (message.action !== 0) {
+      writer.uint32(16).int32(message.action);
+    }
+    for (const v of message.differences) {
+      FieldDifference.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.differencesTotal !== 0) {
+      writer.uint32(32).uint32(message.differencesTotal);
+    }
+    if (message.message !== "") {
+      writer.uint32(42).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlannedObject {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlannedObject();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.object = ObjectReference.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.action = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.differences.push(FieldDifference.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.differencesTotal = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PlannedObject>, I>>(base?: I): PlannedObject {
+    return PlannedObject.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PlannedObject>, I>>(object: I): PlannedObject {
+    const message = createBasePlannedObject();
+    message.object = (object.object !== undefined && object.object !== null)
+      ? ObjectReference.fromPartial(object.object)
+      : undefined;
+    message.action = object.action ?? 0;
+    message.differences = object.differences?.map((e) => FieldDifference.fromPartial(e)) || [];
+    message.differencesTotal = object.differencesTotal ?? 0;
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBasePlanComplete(): PlanComplete {
+  return {
+    error: "",
+    createTotal: 0,
+    configureTotal: 0,
+    unchangedTotal: 0,
+    pruneTotal: 0,
+    keepTotal: 0,
+    refuseTotal: 0,
+    objectsTruncated: 0,
+    pruneHeld: "",
+  };
+}
+
+export const PlanComplete: MessageFns<PlanComplete> = {
+  encode(message: PlanComplete, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.error !== "") {
+      writer.uint32(10).string(message.error);
+    }
+    if (message.createTotal !== 0) {
+      writer.uint32(16).uint32(message.createTotal);
+    }
+    if (message.configureTotal !== 0) {
+      writer.uint32(24).uint32(message.configureTotal);
+    }
+    if (message.unchangedTotal !== 0) {
+      writer.uint32(32).uint32(message.unchangedTotal);
+    }
+    if (message.pruneTotal !== 0) {
+      writer.uint32(40).uint32(message.pruneTotal);
+    }
+    if (message.keepTotal !== 0) {
+      writer.uint32(48).uint32(message.keepTotal);
+    }
+    if (message.refuseTotal !== 0) {
+      writer.uint32(56).uint32(message.refuseTotal);
+    }
+    if (message.objectsTruncated !== 0) {
+      writer.uint32(64).uint32(message.objectsTruncated);
+    }
+    if (message.pruneHeld !== "") {
+      writer.uint32(74).string(message.pruneHeld);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanComplete {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanComplete();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.createTotal = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.configureTotal = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.unchangedTotal = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.pruneTotal = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.keepTotal = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.refuseTotal = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.objectsTruncated = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.pruneHeld = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PlanComplete>, I>>(base?: I): PlanComplete {
+    return PlanComplete.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PlanComplete>, I>>(object: I): PlanComplete {
+    const message = createBasePlanComplete();
+    message.error = object.error ?? "";
+    message.createTotal = object.createTotal ?? 0;
+    message.configureTotal = object.configureTotal ?? 0;
+    message.unchangedTotal = object.unchangedTotal ?? 0;
+    message.pruneTotal = object.pruneTotal ?? 0;
+    message.keepTotal = object.keepTotal ?? 0;
+    message.refuseTotal = object.refuseTotal ?? 0;
+    message.objectsTruncated = object.objectsTruncated ?? 0;
+    message.pruneHeld = object.pruneHeld ?? "";
+    return message;
+  },
+};
+
+function createBaseAnswerPlanResponse(): AnswerPlanResponse {
+  return {};
+}
+
+export const AnswerPlanResponse: MessageFns<AnswerPlanResponse> = {
+  encode(_: AnswerPlanResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AnswerPlanResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAnswerPlanResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AnswerPlanResponse>, I>>(base?: I): AnswerPlanResponse {
+    return AnswerPlanResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AnswerPlanResponse>, I>>(_: I): AnswerPlanResponse {
+    const message = createBaseAnswerPlanResponse();
     return message;
   },
 };
@@ -1787,8 +2346,8 @@ export const LinkServiceService = {
   },
   /**
    * Sends the commit object, the trees along `root`, and every tree and blob below it that the agent does not have.
-   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root.
-   * NOT_FOUND: the commit has no such path, now and for ever.
+   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root, or is
+   * asked for a plan of it at this moment. NOT_FOUND: the commit has no such path, now and for ever.
    */
   fetchTree: {
     path: "/fairlead.v1.LinkService/FetchTree" as const,
@@ -1798,6 +2357,16 @@ export const LinkServiceService = {
     requestDeserialize: (value: Buffer): FetchTreeRequest => FetchTreeRequest.decode(value),
     responseSerialize: (value: FetchTreeResponse): Buffer => Buffer.from(FetchTreeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): FetchTreeResponse => FetchTreeResponse.decode(value),
+  },
+  /** Answers a PlanRequest: one message an object, then `complete`. NOT_FOUND when nobody waits for the answer any more. */
+  answerPlan: {
+    path: "/fairlead.v1.LinkService/AnswerPlan" as const,
+    requestStream: true as const,
+    responseStream: false as const,
+    requestSerialize: (value: AnswerPlanRequest): Buffer => Buffer.from(AnswerPlanRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AnswerPlanRequest => AnswerPlanRequest.decode(value),
+    responseSerialize: (value: AnswerPlanResponse): Buffer => Buffer.from(AnswerPlanResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AnswerPlanResponse => AnswerPlanResponse.decode(value),
   },
 } as const;
 
@@ -1811,10 +2380,12 @@ export interface LinkServiceServer extends UntypedServiceImplementation {
   watchAssignments: handleServerStreamingCall<WatchAssignmentsRequest, WatchAssignmentsResponse>;
   /**
    * Sends the commit object, the trees along `root`, and every tree and blob below it that the agent does not have.
-   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root.
-   * NOT_FOUND: the commit has no such path, now and for ever.
+   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root, or is
+   * asked for a plan of it at this moment. NOT_FOUND: the commit has no such path, now and for ever.
    */
   fetchTree: handleServerStreamingCall<FetchTreeRequest, FetchTreeResponse>;
+  /** Answers a PlanRequest: one message an object, then `complete`. NOT_FOUND when nobody waits for the answer any more. */
+  answerPlan: handleClientStreamingCall<AnswerPlanRequest, AnswerPlanResponse>;
 }
 
 export interface LinkServiceClient extends Client {
@@ -1849,8 +2420,8 @@ export interface LinkServiceClient extends Client {
   ): ClientReadableStream<WatchAssignmentsResponse>;
   /**
    * Sends the commit object, the trees along `root`, and every tree and blob below it that the agent does not have.
-   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root.
-   * NOT_FOUND: the commit has no such path, now and for ever.
+   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root, or is
+   * asked for a plan of it at this moment. NOT_FOUND: the commit has no such path, now and for ever.
    */
   fetchTree(request: FetchTreeRequest, options?: Partial<CallOptions>): ClientReadableStream<FetchTreeResponse>;
   fetchTree(
@@ -1858,6 +2429,23 @@ export interface LinkServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<FetchTreeResponse>;
+  /** Answers a PlanRequest: one message an object, then `complete`. NOT_FOUND when nobody waits for the answer any more. */
+  answerPlan(
+    callback: (error: ServiceError | null, response: AnswerPlanResponse) => void,
+  ): ClientWritableStream<AnswerPlanRequest>;
+  answerPlan(
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AnswerPlanResponse) => void,
+  ): ClientWritableStream<AnswerPlanRequest>;
+  answerPlan(
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AnswerPlanResponse) => void,
+  ): ClientWritableStream<AnswerPlanRequest>;
+  answerPlan(
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AnswerPlanResponse) => void,
+  ): ClientWritableStream<AnswerPlanRequest>;
 }
 
 export const LinkServiceClient = makeGenericClientConstructor(

@@ -1,0 +1,107 @@
+import {
+  groupOf,
+  type KubernetesObject,
+  objectKey,
+  objectKeyText,
+} from '@fairlead/shared/manifest';
+import { addressOf, ClusterError } from '../cluster/index.ts';
+import { conflictsText, settleConflicts, withoutFields } from '../domain/conflict/index.ts';
+import { changeDiff } from '../domain/drift/index.ts';
+import type { PlanAction, PlannedObject } from '../domain/link/index.ts';
+import { isReconcileDisabled, replaceConsent } from '../domain/plan/index.ts';
+import { conflictsShownMax } from '../limits.ts';
+import type { Context } from './context.ts';
+import { diffOptions } from './drift-findings.ts';
+import { runningHook } from './hooks.ts';
+import { makeRoom } from './ignored.ts';
+import type { Unit } from './unit.ts';
+
+export const plannedObject = (
+  object: PlannedObject['object'],
+  action: PlanAction,
+  message = '',
+): PlannedObject => ({ object, action, differences: [], differencesTotal: 0, message });
+
+/** What an apply would do to one object, asked by dry run; `undefined`: it would stay as it is. */
+export async function foreseeObject(
+  context: Context,
+  unit: Unit,
+  object: KubernetesObject,
+  all: readonly KubernetesObject[],
+): Promise<PlannedObject | undefined> {
+  const { cluster } = context;
+  const { signal } = unit.work;
+  const key = objectKey(object);
+  if (signal.aborted) return undefined;
+  if (!(await cluster.resourceOf(object.apiVersion, object.kind, signal))) {
+    return plannedObject(key, 'create', 'its kind is defined by the same commit');
+  }
+  if (runningHook(object)) return plannedObject(key, 'create', 'a hook that would run');
+  const live = await cluster.get(addressOf(object), signal);
+  if (live && isReconcileDisabled(live.metadata)) return undefined;
+  try {
+    const room = await makeRoom(context, unit, object, live);
+    const wouldBe = await dryApply(context, unit, room.object, live);
+    if (!live) return plannedObject(key, 'create');
+    const { differences, differencesTotal } = changeDiff(live, wouldBe, diffOptions);
+    if (differencesTotal === 0) return undefined;
+    return { object: key, action: 'configure', differences, differencesTotal, message: '' };
+  } catch (error) {
+    if (!(error instanceof ClusterError) || error.code === 'unavailable') throw error;
+    if (!live && error.code === 'not_found' && isNamespaceToCome(unit, object, all)) {
+      return plannedObject(key, 'create', 'its namespace comes with the same commit');
+    }
+    if (live && error.code === 'invalid' && replaceConsent(object).given) {
+      return plannedObject(
+        key,
+        'configure',
+        `it would be deleted and made again: ${error.message}`,
+      );
+    }
+    return plannedObject(key, 'refuse', error.message);
+  }
+}
+
+/** As an apply settles conflicts with other managers: by the unit's policy. */
+async function dryApply(
+  { cluster }: Context,
+  { assignment, inventory, work }: Unit,
+  object: KubernetesObject,
+  live: KubernetesObject | undefined,
+): Promise<KubernetesObject> {
+  const { signal } = work;
+  const policy = assignment.apply.conflicts;
+  const text = objectKeyText(objectKey(object));
+  const entry = inventory?.entries.find(({ key }) => objectKeyText(key) === text);
+  const body = withoutFields(object, policy === 'leave' ? (entry?.left ?? []) : []);
+  try {
+    return await cluster.apply(body, { force: policy === 'take', dryRun: true, signal });
+  } catch (error) {
+    if (!(error instanceof ClusterError) || error.code !== 'conflict' || !live) throw error;
+    const { conflicts } = error;
+    const remembered = entry?.fields ?? '';
+    const settled = settleConflicts({ live, conflicts, remembered, policy });
+    if (settled.kind === 'changed') throw error;
+    if (settled.kind === 'refuse') {
+      throw new ClusterError('conflict', conflictsText(settled.conflicts, conflictsShownMax));
+    }
+    const rest = withoutFields(body, settled.left);
+    return cluster.apply(rest, { force: true, dryRun: true, signal });
+  }
+}
+
+/** A dry run makes no namespace, so what goes into a new one cannot be asked for. */
+function isNamespaceToCome(
+  { assignment }: Unit,
+  { metadata }: KubernetesObject,
+  all: readonly KubernetesObject[],
+): boolean {
+  const { createNamespace, namespace } = assignment.apply;
+  if (createNamespace && metadata.namespace === (namespace || 'default')) return true;
+  return all.some(
+    (object) =>
+      object.kind === 'Namespace' &&
+      groupOf(object.apiVersion) === '' &&
+      object.metadata.name === metadata.namespace,
+  );
+}
