@@ -26,6 +26,7 @@ import type { InventoryEntry } from './ports.ts';
 import { renderAgain } from './prepare.ts';
 import { shortKey } from './readiness.ts';
 import type { Target, Unit } from './unit.ts';
+import { requestsOf } from './unit-requests.ts';
 import { memoryOf } from './write-object.ts';
 
 const fightLimits: FightLimits = {
@@ -118,7 +119,7 @@ function refuseTaken(context: Context, unit: Unit, text: string): void {
 }
 
 async function repair(context: Context, unit: Unit, target: Target, drift: Found): Promise<void> {
-  const { cluster, live, clock } = context;
+  const { live, clock } = context;
   const { text, entry, found } = drift;
   const history = unit.repairs.get(text) ?? peaceful;
   const { waitMs } = nextRepair(history, clock.now(), fightLimits);
@@ -132,7 +133,8 @@ async function repair(context: Context, unit: Unit, target: Target, drift: Found
   unit.inFlight.add(text);
   let applied: KubernetesObject;
   try {
-    applied = await cluster.apply(body, { force: true, signal: unit.work.signal });
+    const { signal } = unit.work;
+    applied = await requestsOf(context, unit).apply(body, { force: true, signal });
     const { uid, ownedHash } = live.observe(applied);
     const memory = memoryOf(applied, entry.left ?? []);
     target.entries.set(text, { ...entry, uid, ownedHash, ...memory });
@@ -193,7 +195,7 @@ async function dryDiff(
   found: KubernetesObject,
 ) {
   const body = await bodyOf(text);
-  const would = await context.cluster.apply(body, {
+  const would = await requestsOf(context, unit).apply(body, {
     force: true,
     dryRun: true,
     signal: unit.work.signal,

@@ -5,7 +5,9 @@ import {
   objectKeyText,
 } from '@fairlead/shared/manifest';
 import type { Resource } from '../cluster/index.ts';
+import type { Assignment } from '../domain/link/index.ts';
 import { type Hook, plan, stamp } from '../domain/plan/index.ts';
+import type { Permit } from '../domain/policy/index.ts';
 import { unitRequestsInFlightMax } from '../limits.ts';
 import { createBreath, pauseFor } from './breath.ts';
 import type { Context } from './context.ts';
@@ -14,15 +16,19 @@ import { endAtStart, runningHook } from './hooks.ts';
 import { inParallel } from './in-parallel.ts';
 import { digest } from './live-objects.ts';
 import { refuseForeignObjects } from './ownership.ts';
+import { askPermit, refuseOutOfScope, verifyCommit } from './permission.ts';
 import type { Inventory, InventoryEntry } from './ports.ts';
 import { prunePolicy } from './prune.ts';
 import { emptyTarget, type Target, type Unit } from './unit.ts';
+import { requestsOf } from './unit-requests.ts';
 
 /** From the assignment to a target: the tree, the rendered objects, their owners and the plan. Nothing is applied yet. */
 export async function prepare(context: Context, unit: Unit): Promise<Target> {
   const { live, journal, rendered, claims } = context;
   const { signal } = unit.work;
-  const desired = await desiredObjects(context, unit);
+  const permit = await askPermit(context, unit);
+  const desired = await desiredObjects(context, unit, unit.assignment, permit);
+  refuseOutOfScope(context, permit, desired);
   await followKinds(context, unit, desired);
   await refuseForeignObjects(context, unit, desired);
   await pauseFor(desired.length);
@@ -140,7 +146,10 @@ export async function renderAgain(
   context: Context,
   unit: Unit,
 ): Promise<ReadonlyMap<string, string>> {
-  const desired = await desiredObjects(context, unit);
+  // Never what the unit is to become, which may be refused or fail, but what it was brought to.
+  const assignment = unit.target ? unit.assignment : unit.previousAssignment;
+  if (!assignment) throw new UnitError('nothing is applied yet', { terminal: false });
+  const desired = await desiredObjects(context, unit, assignment);
   const texts = new Map(
     desired.map((object) => {
       const stamped = stamp(object, unit.owner, hookRunOf(unit));
@@ -151,14 +160,20 @@ export async function renderAgain(
   return texts;
 }
 
-async function desiredObjects(context: Context, unit: Unit): Promise<KubernetesObject[]> {
-  const { assignment } = unit;
+/** `permit` is given for a new target: its commit is verified then, and not again for repairs of what it brought. */
+async function desiredObjects(
+  context: Context,
+  unit: Unit,
+  assignment: Assignment,
+  permit?: Permit,
+): Promise<KubernetesObject[]> {
   const { signal } = unit.work;
-  const isNews = unit.target === undefined;
+  const isNews = permit !== undefined;
   if (isNews) context.setPhase(unit, 'fetching');
   const tree = await context.loadTree(assignment, signal);
   signal.throwIfAborted();
   if (!tree.ok) throw new UnitError(tree.error.message, { ...tree.error, audit: 'RenderFailed' });
+  if (permit) await verifyCommit(context, unit, permit);
   if (isNews) context.setPhase(unit, 'rendering');
   const objects = await context.render(assignment, tree.value, signal);
   signal.throwIfAborted();
@@ -167,7 +182,7 @@ async function desiredObjects(context: Context, unit: Unit): Promise<KubernetesO
   }
   const scopes = definedScopes(objects.value);
   return inParallel(objects.value, unitRequestsInFlightMax, (object) =>
-    withNamespace(context, unit, object, scopes),
+    withNamespace(context, unit, object, { assignment, scopes }),
   );
 }
 
@@ -175,7 +190,7 @@ async function withNamespace(
   { cluster }: Context,
   unit: Unit,
   object: KubernetesObject,
-  scopes: ReadonlyMap<string, boolean>,
+  { assignment, scopes }: { assignment: Assignment; scopes: ReadonlyMap<string, boolean> },
 ): Promise<KubernetesObject> {
   const { apiVersion, kind, metadata } = object;
   const namespaced =
@@ -190,7 +205,7 @@ async function withNamespace(
   const { namespace, ...rest } = metadata;
   if (!namespaced) return namespace === undefined ? object : { ...object, metadata: rest };
   if (namespace) return object;
-  const { namespace: own } = unit.assignment.apply;
+  const { namespace: own } = assignment.apply;
   return { ...object, metadata: { ...metadata, namespace: own || 'default' } };
 }
 
@@ -273,7 +288,7 @@ function intent(unit: Unit, entries: ReadonlyMap<string, InventoryEntry>): Inven
 
 /** Made for the unit and owned by none: it is never pruned, because others may live in it. */
 async function createNamespace(
-  { cluster }: Context,
+  context: Context,
   unit: Unit,
   desired: readonly KubernetesObject[],
 ): Promise<void> {
@@ -283,8 +298,8 @@ async function createNamespace(
     return;
   const { signal } = unit.work;
   const address = { apiVersion: 'v1', kind: 'Namespace', namespace: '', name: namespace };
-  if (await cluster.get(address, signal)) return;
-  await cluster.apply(
+  if (await context.ownCluster.get(address, signal)) return;
+  await requestsOf(context, unit).apply(
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
     { force: false, signal },
   );

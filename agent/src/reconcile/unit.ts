@@ -9,6 +9,7 @@ import {
   unitIdOf,
 } from '../domain/link/index.ts';
 import type { ApplyStep, Hook, Owner, Removal } from '../domain/plan/index.ts';
+import type { Permit } from '../domain/policy/index.ts';
 import { applySetIdOf } from './parent.ts';
 import type { Inventory, InventoryEntry } from './ports.ts';
 import type { PruneHeld } from './prune.ts';
@@ -85,6 +86,14 @@ export type Unit = {
   target: Target | undefined;
   /** What the assignment before had reached; it is kept against drift until the new one has a target. */
   previous: Target | undefined;
+  /** What `previous` was made from. */
+  previousAssignment: Assignment | undefined;
+  /** The terms of the cluster, once they were asked for `assignment`. */
+  permit: Permit | undefined;
+  /** Why the unit is worked on although nobody trusted signed its commit; empty otherwise. */
+  signatureWarning: string;
+  /** The cluster itself refuses the assignment, so a change of its policy or keys is worth another try. */
+  isRefused: boolean;
   phase: UnitPhase;
   message: string;
   terminal: boolean;
@@ -132,6 +141,10 @@ export const createUnit = (
     inventory,
     target: undefined,
     previous: undefined,
+    previousAssignment: undefined,
+    permit: undefined,
+    signatureWarning: '',
+    isRefused: false,
     phase: 'accepted',
     message: '',
     terminal: false,
@@ -157,12 +170,16 @@ export const createUnit = (
 /** Begins a turn under the newest assignment; nothing of an older one is under way then. */
 export function takeUpNext(unit: Unit): void {
   if (!unit.next) return;
+  if (unit.target) unit.previousAssignment = unit.assignment;
   unit.previous = unit.next.disposition === 'run' ? (unit.target ?? unit.previous) : undefined;
   unit.assignment = unit.next;
   unit.next = undefined;
   unit.work = new AbortController();
   unit.retryAtMs = 0;
   unit.target = undefined;
+  unit.permit = undefined;
+  unit.signatureWarning = '';
+  unit.isRefused = false;
   unit.phase = 'accepted';
   unit.message = '';
   unit.terminal = false;

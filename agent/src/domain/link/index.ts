@@ -9,10 +9,12 @@ export {
   type DeletionBudget,
   type Disposition,
   type DriftPolicy,
+  deletionBudgetDefault,
   type HealthCheck,
   type RenderOptions,
   type UnitId,
   unitIdOf,
   unitObjectName,
+  type Verification,
 } from './assignment.ts';
 export type { AuditEntry, AuditKind, ObjectReport, UnitPhase, UnitReport } from './report.ts';

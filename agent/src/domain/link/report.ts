@@ -50,6 +50,10 @@ export type UnitReport = {
 export type AuditKind =
   | 'AssignmentAccepted'
   | 'AssignmentRefused'
+  | 'PolicyRefused'
+  | 'SignatureVerified'
+  | 'SignatureWarned'
+  | 'SignatureRefused'
   | 'RenderFailed'
   | 'ApplyFailed'
   | 'ObjectsApplied'
