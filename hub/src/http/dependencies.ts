@@ -38,6 +38,9 @@ export type HttpApiOptions = {
   readonly renderInstallManifest: (join: {
     readonly clusterName: string;
     readonly joinToken: string;
+    readonly namespaces?: readonly string[];
+    readonly rights?: 'own' | 'impersonate';
+    readonly requirePolicy?: boolean;
   }) => string | Promise<string>;
   readonly receiveWebhook: (request: {
     readonly repository: RepositoryName;

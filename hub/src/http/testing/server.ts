@@ -60,8 +60,8 @@ export async function startHttpFixture(change: Partial<HttpApiOptions> = {}): Pr
     }),
     lastSeenOf: () => undefined,
     onEpochAdvanced: () => {},
-    renderInstallManifest: ({ clusterName, joinToken }) =>
-      `kind: Secret\nmetadata: {name: ${clusterName}}\nstringData: {token: ${joinToken}}\n`,
+    renderInstallManifest: ({ clusterName, joinToken, ...install }) =>
+      `kind: Secret\nmetadata: {name: ${clusterName}}\nstringData: {token: ${joinToken}}\n# ${JSON.stringify(install)}\n`,
     receiveWebhook: async ({ repository, headers, body }) =>
       headers['x-signature'] === `${repository}:${body.byteLength}`
         ? ok({ refresh: true })
