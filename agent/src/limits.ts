@@ -45,6 +45,20 @@ export const renderFilesMax = 5_000;
 export const renderCacheBytesMax = 256 * 1024 * 1024;
 export const renderCacheEntriesMax = 4_096;
 
+// Signatures and the cluster's policy.
+/** OpenPGP signatures of one commit that are looked at. */
+export const commitSignaturesMax = 8;
+/** A signature may be this much newer than the agent's clock. */
+export const signatureClockSkewMsMax = 600_000;
+/** ConfigMap with the cluster's policy. */
+export const policyBytesMax = 256 * 1024;
+/** The policy and the trusted keys are read again after this time, and at once when a watch tells of a change. */
+export const policyAgeMsMax = 5_000;
+/** ConfigMaps and Secrets of trusted keys that are remembered. */
+export const trustSourcesMax = 64;
+/** Verdicts on commits that are kept, by commit and keys. */
+export const commitVerdictsMax = 1_024;
+
 // Journal.
 /** Audit events that wait for the hub; beyond it one gap record counts what was dropped. */
 export const auditOutboxRowsMax = 200_000;
@@ -108,6 +122,8 @@ export const reportMessageBytesMax = 4 * 1024;
 export const reportObjectMessageBytesMax = 1_024;
 
 // Kubernetes API.
+/** Namespaces of an agent that does not work in the whole cluster: each costs a watch a kind. */
+export const watchNamespacesMax = 50;
 /** Requests that wait for an answer, watches apart. */
 export const apiRequestsInFlightMax = 24;
 export const apiRequestMsMax = 60_000;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from '@fairlead/shared/config';
 import { createLogger, type Logger } from '@fairlead/shared/log';
 import { systemClock, systemRandom } from '@fairlead/shared/time';
-import { type Cluster, createKubernetesCluster } from './cluster/index.ts';
+import { type Cluster, ClusterError, createKubernetesCluster } from './cluster/index.ts';
 import { type AgentConfig, readAgentConfig } from './config/index.ts';
 import { failedPlan } from './domain/link/index.ts';
 import {
@@ -25,6 +25,7 @@ import { clusterUidRetryMs, garbageIntervalMs } from './limits.ts';
 import { createReconciler, type Reconciler } from './reconcile/index.ts';
 import { createRenderer } from './render/index.ts';
 import { createMetrics, startHealthServer } from './telemetry/index.ts';
+import { createTrust } from './trust/index.ts';
 
 const agentVersion = '0.1.0';
 
@@ -84,7 +85,7 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
     caKeyHash: config.caKeyHash,
     joinToken: config.joinToken,
     clusterName: config.clusterName,
-    clusterUid: await clusterUid(cluster, logger, signal),
+    clusterUid: await clusterUid(cluster, config, logger, signal),
     agentVersion,
     claims: () => ({ namespace: config.namespace }),
     clock,
@@ -125,6 +126,15 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
       metrics.countRender(outcome, performance.now() - startedAt);
       return rendered;
     },
+    trust: createTrust({
+      cluster,
+      objects,
+      agentNamespace: config.namespace,
+      policyRequired: config.policyRequired,
+      clock,
+      signal,
+      onChange: () => reconciler?.retryRefused(),
+    }),
     journal,
     clock,
     random,
@@ -134,6 +144,7 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
       metrics.countAudit(entry);
     },
     agentNamespace: config.namespace,
+    watchNamespaces: config.watchNamespaces,
     signal,
     logger,
   });
@@ -165,12 +176,26 @@ function journalFaults(journal: Journal): string[] {
   }
 }
 
-/** The kube-system namespace lives as long as its cluster: its UID tells a rebuilt cluster from the old one. */
-async function clusterUid(cluster: Cluster, logger: Logger, signal: AbortSignal): Promise<string> {
-  const address = { apiVersion: 'v1', kind: 'Namespace', namespace: '', name: 'kube-system' };
+/**
+ * The kube-system namespace lives as long as its cluster: its UID tells a rebuilt cluster from the old one. An agent that
+ * may not read it takes its own namespace, which a rebuilt cluster has anew as well.
+ */
+async function clusterUid(
+  cluster: Cluster,
+  { namespace }: Pick<AgentConfig, 'namespace'>,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<string> {
+  const uidOf = async (name: string) => {
+    const address = { apiVersion: 'v1', kind: 'Namespace', namespace: '', name };
+    return (await cluster.get(address, signal))?.metadata.uid;
+  };
   for (;;) {
     try {
-      const uid = (await cluster.get(address, signal))?.metadata.uid;
+      const uid = await uidOf('kube-system').catch((error) => {
+        if (error instanceof ClusterError && error.code === 'forbidden') return uidOf(namespace);
+        throw error;
+      });
       if (uid) return uid;
     } catch (error) {
       signal.throwIfAborted();

@@ -18,6 +18,8 @@ export type JoinOptions = {
   readonly controlPlane: ControlPlane;
   readonly clusterName: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Further options of `fairlead cluster add`. */
+  readonly arguments?: readonly string[];
 };
 
 /** The real join: `fairlead cluster add`, piped into `kubectl apply`. */
@@ -27,7 +29,8 @@ export async function installAgent(options: JoinOptions): Promise<void> {
     '--label',
     `${key}=${value}`,
   ]);
-  const manifest = await hub.cli(['cluster', 'add', clusterName, ...labelArguments]);
+  const more = [...labelArguments, ...(options.arguments ?? [])];
+  const manifest = await hub.cli(['cluster', 'add', clusterName, ...more]);
   await controlPlane.kubectl(['apply', '-f', '-'], manifest);
 }
 

@@ -15,6 +15,10 @@ import { type WorkingCopy, workingCopy } from './working-copy.ts';
 export type ClusterPlan = {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Made before the agent is installed. */
+  readonly namespaces?: readonly string[];
+  /** Further options of `fairlead cluster add`. */
+  readonly installArguments?: readonly string[];
 };
 
 export type SystemOptions = {
@@ -86,7 +90,16 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       }),
     );
     onProgress?.(`cluster ${plan.name}: control plane ready at ${controlPlane.url}`);
-    await installAgent({ hub, controlPlane, clusterName: plan.name, labels: plan.labels });
+    for (const name of plan.namespaces ?? []) {
+      await controlPlane.kubectl(['create', 'namespace', name]);
+    }
+    await installAgent({
+      hub,
+      controlPlane,
+      clusterName: plan.name,
+      labels: plan.labels,
+      arguments: plan.installArguments,
+    });
     const agent = parts.use(
       await startAgent({
         controlPlane,

@@ -102,6 +102,8 @@ export const httpConnectionsMax = 10_000;
 export const httpRequestTimeoutMs = 30_000;
 /** How long requests under way may take once the server closes. */
 export const httpDrainMs = 2_000;
+/** Namespaces of one install: the agent watches each kind in each of them. */
+export const installNamespacesMax = 50;
 export const joinTokenLifetimeMs = 600_000;
 
 /** The read model. */

@@ -23,6 +23,8 @@ export type ApiRequest = {
   readonly body?: string;
   readonly contentType?: string;
   readonly accept?: string;
+  /** Asks as this user, who must be one that the agent may impersonate; the API server adds a service account's groups. */
+  readonly asUser?: string;
   readonly signal?: AbortSignal;
 };
 
@@ -62,6 +64,7 @@ export function connect(access: KubernetesAccess): Connection {
             ...headers,
             accept: request.accept ?? 'application/json',
             'user-agent': 'fairlead-agent',
+            ...(request.asUser === undefined ? {} : { 'impersonate-user': request.asUser }),
             ...(request.body === undefined
               ? {}
               : {

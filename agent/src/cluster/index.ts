@@ -23,6 +23,8 @@ export {
   type ObjectAddress,
   type RemoveOptions,
   type Resource,
+  type ServiceAccount,
+  userOf,
   type WatchEvent,
   type WatchOptions,
 } from './port.ts';

@@ -31,6 +31,12 @@ describePort('Kubernetes', () => ({
   drop: async ({ name, namespace }) => {
     await controlPlane.kubectl(['delete', 'configmap', name, '-n', namespace, '--wait=false']);
   },
+  allowWorker: async () => {
+    const edits = ['--verb=get,create,patch,delete', '--resource=configmaps'];
+    await controlPlane.kubectl(['create', 'role', 'worker', '-n', 'default', ...edits]);
+    const binding = ['create', 'rolebinding', 'worker', '-n', 'default', '--role=worker'];
+    await controlPlane.kubectl([...binding, '--serviceaccount=default:worker']);
+  },
 }));
 
 const settings = (name: string, value: string) => ({

@@ -12,6 +12,7 @@ import {
   type ListOptions,
   type ObjectAddress,
   type Resource,
+  userOf,
 } from './port.ts';
 import { followKind } from './watch.ts';
 
@@ -29,7 +30,7 @@ export function createKubernetesCluster(access: KubernetesAccess): Cluster {
   };
 
   const apply = async (object: KubernetesObject, options: ApplyOptions) => {
-    const { force, dryRun, signal } = options;
+    const { force, dryRun, as, signal } = options;
     const resource = await served(object, signal);
     const query = new URLSearchParams({ fieldManager, force: String(force) });
     if (dryRun) query.set('dryRun', 'All');
@@ -39,6 +40,7 @@ export function createKubernetesCluster(access: KubernetesAccess): Cluster {
       contentType: 'application/apply-patch+yaml',
       // JSON is YAML; writing it is many times faster.
       body: JSON.stringify(object),
+      asUser: as && userOf(as),
       signal,
     });
     return applied as KubernetesObject;
@@ -48,7 +50,7 @@ export function createKubernetesCluster(access: KubernetesAccess): Cluster {
     resourceOf: discovery.resourceOf,
     resources: discovery.watchable,
     apply,
-    setManagedFields: async (object, managedFields, signal) => {
+    setManagedFields: async (object, managedFields, signal, as) => {
       const { resourceVersion } = object.metadata;
       const path = objectPath(await served(object, signal), addressOf(object));
       const patched = await connection.json({
@@ -60,13 +62,15 @@ export function createKubernetesCluster(access: KubernetesAccess): Cluster {
           { op: 'replace', path: '/metadata/managedFields', value: managedFields },
           { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },
         ]),
+        asUser: as && userOf(as),
         signal,
       });
       return patched as KubernetesObject;
     },
-    get: async (address, signal) => {
+    get: async (address, signal, as) => {
       const path = objectPath(await served(address, signal), address);
-      return absent(connection.json({ method: 'GET', path, signal }) as Promise<KubernetesObject>);
+      const request = { method: 'GET', path, asUser: as && userOf(as), signal } as const;
+      return absent(connection.json(request) as Promise<KubernetesObject>);
     },
     list: async (apiVersion, kind, list = {}) => {
       const resource = await served({ apiVersion, kind }, list.signal);
@@ -87,12 +91,13 @@ export function createKubernetesCluster(access: KubernetesAccess): Cluster {
       } while (continueFrom !== '' && objects.length < objectsMax);
       return objects;
     },
-    remove: async (address, { uid, propagation, signal }) => {
+    remove: async (address, { uid, propagation, as, signal }) => {
       const removed = await absent(
         connection.json({
           method: 'DELETE',
           path: objectPath(await served(address, signal), address),
           body: JSON.stringify({ propagationPolicy: propagation, preconditions: { uid } }),
+          asUser: as && userOf(as),
           signal,
         }),
       );

@@ -1,7 +1,14 @@
 import { createMemoryCluster } from './index.ts';
 import { describePort } from './port.case.ts';
 
-const cluster = createMemoryCluster();
+let isWorkerAllowed = false;
+const cluster = createMemoryCluster({
+  mayDo: ({ kind, namespace, asUser }) =>
+    isWorkerAllowed &&
+    kind === 'ConfigMap' &&
+    namespace === 'default' &&
+    asUser === 'system:serviceaccount:default:worker',
+});
 
 describePort('in memory', () => ({
   cluster,
@@ -13,4 +20,7 @@ describePort('in memory', () => ({
     });
   },
   drop: async (address) => cluster.drop(address),
+  allowWorker: async () => {
+    isWorkerAllowed = true;
+  },
 }));

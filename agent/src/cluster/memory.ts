@@ -1,7 +1,18 @@
 import { groupOf, type KubernetesObject } from '@fairlead/shared/manifest';
 import { memoryKinds } from './memory-kinds.ts';
-import type { ApplyOptions, ListOptions, Resource, WatchEvent, WatchOptions } from './port.ts';
-import { type Cluster, ClusterError, fieldManager, type ObjectAddress } from './port.ts';
+import {
+  type ApplyOptions,
+  type Cluster,
+  ClusterError,
+  fieldManager,
+  type ListOptions,
+  type ObjectAddress,
+  type Resource,
+  type ServiceAccount,
+  userOf,
+  type WatchEvent,
+  type WatchOptions,
+} from './port.ts';
 import { mergeApply, mergeUpdate } from './server-side-apply.ts';
 
 export type MemoryRequest = {
@@ -9,9 +20,13 @@ export type MemoryRequest = {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
+  /** `system:serviceaccount:…` when the agent asks as somebody else. */
+  readonly asUser?: string;
 };
 
 export type MemoryOptions = {
+  /** Whether a service account may do it; absent, it may do nothing, as Kubernetes begins. */
+  readonly mayDo?: (request: MemoryRequest) => boolean;
   /** Stands in for the controllers: the status of an object after each change of its specification. */
   readonly statusOf?: (object: KubernetesObject) => Record<string, unknown> | undefined;
   /** Sees every request before it is served; what it throws is the answer. */
@@ -94,9 +109,14 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
 
   const resourceOf = async (apiVersion: string, kind: string) => kinds.get(`${apiVersion}/${kind}`);
 
-  const ask = async (verb: MemoryRequest['verb'], address: ObjectAddress) => {
+  const ask = async (verb: MemoryRequest['verb'], address: ObjectAddress, as?: ServiceAccount) => {
     const { apiVersion, kind, namespace, name } = address;
-    options.onRequest?.({ verb, kind, namespace, name });
+    const request = { verb, kind, namespace, name, ...(as ? { asUser: userOf(as) } : {}) };
+    options.onRequest?.(request);
+    if (as && !options.mayDo?.(request)) {
+      const message = `${kind} "${name}" is forbidden: User "${userOf(as)}" cannot ${verb} it in the namespace "${namespace}"`;
+      throw new ClusterError('forbidden', message, { status: 403 });
+    }
     const resource = await resourceOf(apiVersion, kind);
     if (!resource) throw new ClusterError('unknown_kind', `${apiVersion} ${kind} is not served`);
     if (verb !== 'list' && verb !== 'watch' && resource.namespaced !== (namespace !== '')) {
@@ -121,9 +141,9 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     });
   };
 
-  const apply = async (object: KubernetesObject, { force, dryRun }: ApplyOptions) => {
+  const apply = async (object: KubernetesObject, { force, dryRun, as }: ApplyOptions) => {
     const address = addressOfObject(object);
-    await ask(dryRun ? 'dry-run' : 'apply', address);
+    await ask(dryRun ? 'dry-run' : 'apply', address, as);
     const live = store.get(identity(address));
     checkPreconditions(live, object);
     const merged = merge(live, object, force);
@@ -147,9 +167,9 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     resourceOf,
     resources: async () => [...kinds.values()],
     apply,
-    setManagedFields: async (object, managedFields) => {
+    setManagedFields: async (object, managedFields, _signal, as) => {
       const address = addressOfObject(object);
-      await ask('set-managed-fields', address);
+      await ask('set-managed-fields', address, as);
       const live = store.get(identity(address));
       if (!live) throw new ClusterError('not_found', `${object.kind} is not there`);
       checkPreconditions(live, object);
@@ -157,13 +177,13 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
       next.metadata.managedFields = structuredClone([...managedFields]);
       return write(next);
     },
-    get: async (address) => {
-      await ask('get', address);
+    get: async (address, _signal, as) => {
+      await ask('get', address, as);
       return structuredClone(store.get(identity(address)));
     },
     list,
-    remove: async (address, { uid }) => {
-      await ask('remove', address);
+    remove: async (address, { uid, as }) => {
+      await ask('remove', address, as);
       const live = store.get(identity(address));
       if (!live) return false;
       if (live.metadata.uid !== uid) {

@@ -8,6 +8,8 @@ export type PortUnderTest = {
   /** Another manager forces a value of the object, or makes it. */
   readonly interfere: (object: KubernetesObject, manager: string) => Promise<void>;
   readonly drop: (address: ObjectAddress) => Promise<void>;
+  /** Lets service account `default/worker` read and write ConfigMaps of `default`; `default/nobody` may do nothing. */
+  readonly allowWorker: () => Promise<void>;
 };
 
 const label = 'fairlead.dev/case';
@@ -151,6 +153,29 @@ export function describePort(name: string, get: () => PortUnderTest): void {
       const would = await cluster.apply(settings('dry', { a: '2' }), { force: true, dryRun: true });
       expect(would.data).toEqual({ a: '2' });
       expect((await cluster.get(address('dry')))?.data).toEqual({ a: '1' });
+    });
+
+    test('a service account may what it was given, and nothing of what the agent itself may', async () => {
+      const { cluster, allowWorker } = get();
+      await allowWorker();
+      const worker = { namespace: 'default', name: 'worker' };
+      const nobody = { namespace: 'default', name: 'nobody' };
+      const applied = await cluster.apply(settings('as', { a: '1' }), { force: true, as: worker });
+      const uid = applied.metadata.uid ?? '';
+      expect(await cluster.get(address('as'), undefined, worker)).toBeDefined();
+      const forbidden = { code: 'forbidden', message: expect.stringContaining('default:nobody') };
+      const changed = settings('as', { a: '2' });
+      for (const dryRun of [false, true]) {
+        const options = { force: true, dryRun, as: nobody };
+        await expect(cluster.apply(changed, options)).rejects.toMatchObject(forbidden);
+      }
+      await expect(cluster.get(address('as'), undefined, nobody)).rejects.toMatchObject(forbidden);
+      const removal = { uid, propagation: 'Background' } as const;
+      await expect(cluster.remove(address('as'), { ...removal, as: nobody })).rejects.toMatchObject(
+        forbidden,
+      );
+      expect((await cluster.get(address('as')))?.data).toEqual({ a: '1' });
+      expect(await cluster.remove(address('as'), { ...removal, as: worker })).toBe(true);
     });
 
     test('only the very object that was looked at is removed', async () => {

@@ -20,11 +20,16 @@ export type ObjectAddress = {
   readonly name: string;
 };
 
+/** A service account in whose name, and with whose rights only, a request is made. */
+export type ServiceAccount = { readonly namespace: string; readonly name: string };
+
 export type ApplyOptions = {
   /** Take fields that another manager owns; without it such a field is a `conflict`. */
   readonly force: boolean;
   /** Ask what would be, and change nothing. */
   readonly dryRun?: boolean;
+  /** Absent: the agent itself. */
+  readonly as?: ServiceAccount;
   readonly signal?: AbortSignal;
 };
 
@@ -32,6 +37,7 @@ export type RemoveOptions = {
   /** Remove only the very object that was looked at; another one under the same name stays. */
   readonly uid: string;
   readonly propagation: 'Background' | 'Foreground' | 'Orphan';
+  readonly as?: ServiceAccount;
   readonly signal?: AbortSignal;
 };
 
@@ -138,10 +144,12 @@ export type Cluster = {
     object: KubernetesObject,
     managedFields: readonly unknown[],
     signal?: AbortSignal,
+    as?: ServiceAccount,
   ) => Promise<KubernetesObject>;
   readonly get: (
     address: ObjectAddress,
     signal?: AbortSignal,
+    as?: ServiceAccount,
   ) => Promise<KubernetesObject | undefined>;
   readonly list: (
     apiVersion: string,
@@ -154,6 +162,10 @@ export type Cluster = {
   readonly watch: (options: WatchOptions, onEvent: (event: WatchEvent) => void) => void;
   readonly close: () => Promise<void>;
 };
+
+/** The user as which Kubernetes knows a service account. */
+export const userOf = ({ namespace, name }: ServiceAccount): string =>
+  `system:serviceaccount:${namespace}:${name}`;
 
 export const addressOf = (object: KubernetesObject): ObjectAddress => ({
   apiVersion: object.apiVersion,

@@ -24,6 +24,24 @@ describe("the agent's configuration", () => {
     });
   });
 
+  it('takes the namespaces that it may work in, and none for the whole cluster', () => {
+    const read = (names: string) =>
+      readAgentConfig({ ...needed, FAIRLEAD_WATCH_NAMESPACES: names }, noFile).watchNamespaces;
+    expect(read(' shop, payments,shop')).toEqual(['shop', 'payments']);
+    expect(read('')).toBeUndefined();
+    expect(() => read('Shop')).toThrow(/FAIRLEAD_WATCH_NAMESPACES: must be names of namespaces/);
+    const many = Array.from({ length: 51 }, (_, index) => `n${index}`).join();
+    expect(() => read(many)).toThrow(/must be at most 50; install the agent for the whole cluster/);
+  });
+
+  it('requires no policy unless it is told to', () => {
+    expect(readAgentConfig(needed, noFile).policyRequired).toBe(false);
+    const read = (value: string) =>
+      readAgentConfig({ ...needed, FAIRLEAD_POLICY_REQUIRED: value }, noFile).policyRequired;
+    expect(read('true')).toBe(true);
+    expect(() => read('yes')).toThrow(/FAIRLEAD_POLICY_REQUIRED: must be true or false/);
+  });
+
   it('names every fault at once', () => {
     const read = () =>
       readAgentConfig(

@@ -3,6 +3,7 @@ import { parseConfig, type Secret, secret } from '@fairlead/shared/config';
 import { parseName } from '@fairlead/shared/ids';
 import type { LogLevel } from '@fairlead/shared/log';
 import { z } from 'zod';
+import { watchNamespacesMax } from '../limits.ts';
 
 const text = (meaning: string) => z.string({ error: `is not set: ${meaning}` }).min(1, 'is empty');
 
@@ -13,6 +14,7 @@ const wholeNumber = (min: number, max: number) =>
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be from ${min} to ${max}`);
 
+const namespacePattern = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const addressPattern = /^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/;
 
 /** Every variable of the agent. The install manifest sets those of its join Secret. */
@@ -43,6 +45,25 @@ const schema = z.object({
   KUBERNETES_SERVICE_PORT: wholeNumber(1, 65_535).default(443),
   FAIRLEAD_KUSTOMIZE: z.string().min(1).default('/usr/local/bin/kustomize'),
   FAIRLEAD_HELM: z.string().min(1).default('/usr/local/bin/helm'),
+  /** Empty is the whole cluster. */
+  FAIRLEAD_WATCH_NAMESPACES: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').map((name) => name.trim()))
+    .transform((names) => [...new Set(names.filter((name) => name !== ''))])
+    .refine(
+      (names) => names.every((name) => namespacePattern.test(name)),
+      'must be names of namespaces with "," between them',
+    )
+    .refine(
+      (names) => names.length <= watchNamespacesMax,
+      `must be at most ${watchNamespacesMax}; install the agent for the whole cluster instead`,
+    ),
+  /** Without its policy the agent then permits nothing, so that whoever deletes the policy opens nothing. */
+  FAIRLEAD_POLICY_REQUIRED: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .default('false')
+    .transform((text) => text === 'true'),
   FAIRLEAD_LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'], {
       error: 'must be debug, info, warn, error or silent',
@@ -72,6 +93,9 @@ export type AgentConfig = {
   readonly inCluster: { readonly host: string; readonly port: number } | undefined;
   readonly kustomize: string;
   readonly helm: string;
+  /** Where the agent may work; undefined is the whole cluster. */
+  readonly watchNamespaces: readonly string[] | undefined;
+  readonly policyRequired: boolean;
   readonly logLevel: LogLevel;
   readonly healthHost: string;
   readonly healthPort: number;
@@ -110,6 +134,9 @@ export function readAgentConfig(
         : { host: parsed.KUBERNETES_SERVICE_HOST, port: parsed.KUBERNETES_SERVICE_PORT },
     kustomize: parsed.FAIRLEAD_KUSTOMIZE,
     helm: parsed.FAIRLEAD_HELM,
+    watchNamespaces:
+      parsed.FAIRLEAD_WATCH_NAMESPACES.length === 0 ? undefined : parsed.FAIRLEAD_WATCH_NAMESPACES,
+    policyRequired: parsed.FAIRLEAD_POLICY_REQUIRED,
     logLevel: parsed.FAIRLEAD_LOG_LEVEL,
     healthHost: parsed.FAIRLEAD_HEALTH_HOST,
     healthPort: parsed.FAIRLEAD_HEALTH_PORT,

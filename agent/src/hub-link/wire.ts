@@ -23,7 +23,7 @@ import {
 import { compareObjectKeys } from '@fairlead/shared/manifest';
 import { err, ok, type Result } from '@fairlead/shared/result';
 import { healthRank } from '../domain/health/index.ts';
-import type { Assignment, UnitReport } from '../domain/link/index.ts';
+import { type Assignment, deletionBudgetDefault, type UnitReport } from '../domain/link/index.ts';
 import { type AuditRecord, clipText, type ReportRecord } from '../journal/index.ts';
 import {
   busEnvelopeBytesMax,
@@ -55,7 +55,6 @@ const verificationModes: Readonly<Record<number, Assignment['verification']['mod
   [VerificationMode.VERIFICATION_MODE_WARN]: 'warn',
   [VerificationMode.VERIFICATION_MODE_REQUIRED]: 'required',
 };
-const deletionBudgetDefault = { objectsMax: 10, percentMax: 30 };
 
 /** An assignment with anything unexpected in it is refused whole: guessing here could remove workloads. */
 export function assignmentOf(wire: WireAssignment): Result<Assignment, string> {

@@ -5,7 +5,7 @@ import type { AuditKind, UnitId, UnitPhase } from '../domain/link/index.ts';
 import type { HealthRules } from './health-rules.ts';
 import type { LiveObjects } from './live-objects.ts';
 import type { PodLookBudget } from './pods.ts';
-import type { LoadTree, ReconcileJournal, Render } from './ports.ts';
+import type { LoadTree, ReconcileJournal, Render, Trust } from './ports.ts';
 import type { RenderedCache } from './rendered-cache.ts';
 import type { Unit } from './unit.ts';
 
@@ -24,13 +24,19 @@ export type ReconcileLogger = {
 
 /** What the steps of a unit share. */
 export type Context = {
-  readonly cluster: Cluster;
+  /** What is asked by the agent's own rights for every unit; a unit's objects are read and written by `requestsOf` only. */
+  readonly cluster: Pick<Cluster, 'resourceOf' | 'resources' | 'list'>;
+  /** By the agent's own rights, for what is the agent's own. */
+  readonly ownCluster: Cluster;
   readonly live: LiveObjects;
   readonly journal: ReconcileJournal;
   readonly clock: Clock;
   readonly random: Random;
   readonly loadTree: LoadTree;
   readonly render: Render;
+  readonly trust: Trust;
+  /** Where the agent may work; undefined is the whole cluster. */
+  readonly watchNamespaces: readonly string[] | undefined;
   readonly agentNamespace: string;
   readonly rendered: RenderedCache;
   /** Which unit of this agent claims an object; decides between two that claim it in the same moment. */

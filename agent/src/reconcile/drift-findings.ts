@@ -9,6 +9,7 @@ import { makeRoom } from './ignored.ts';
 import type { InventoryEntry } from './ports.ts';
 import { shortKey } from './readiness.ts';
 import type { Unit } from './unit.ts';
+import { requestsOf } from './unit-requests.ts';
 
 /** An object that is not as we left it: the state it was found in, where the watches told it, and how it should be. */
 export type Found = {
@@ -35,15 +36,16 @@ const nothing: Drift = { differences: [], differencesTotal: 0, managers: [] };
 
 /** Asks for the live object and for what an apply would make of it; changes nothing. */
 export async function examine(context: Context, unit: Unit, drift: Found): Promise<Finding> {
-  const { cluster, live } = context;
+  const { live } = context;
+  const requests = requestsOf(context, unit);
   const { signal } = unit.work;
   const { text, entry, found } = drift;
   const desired = await drift.bodyOf(text);
   const isKnown = live.get(text) !== undefined;
-  const current = isKnown && found ? found : await cluster.get(addressOf(desired), signal);
+  const current = isKnown && found ? found : await requests.get(addressOf(desired), signal);
   if (current?.metadata.uid !== entry.uid) return { ...nothing, change: 'deleted', ignored: 0 };
   const room = await makeRoom(context, unit, desired, current);
-  const wouldBe = await cluster.apply(room.object, { force: true, dryRun: true, signal });
+  const wouldBe = await requests.apply(room.object, { force: true, dryRun: true, signal });
   return {
     ...fieldDiff(current, wouldBe, diffOptions),
     change: isKnown ? 'changed' : 'released',

@@ -32,6 +32,7 @@ import { ownerName } from './ownership.ts';
 import { renderAgain } from './prepare.ts';
 import { shortKey } from './readiness.ts';
 import type { Target, Unit } from './unit.ts';
+import { requestsOf } from './unit-requests.ts';
 import { memoryOf } from './write-object.ts';
 
 const fightLimits: FightLimits = {
@@ -115,7 +116,7 @@ function refuseTaken(context: Context, unit: Unit, text: string): void {
 }
 
 async function repair(context: Context, unit: Unit, target: Target, drift: Found): Promise<void> {
-  const { cluster, live, clock } = context;
+  const { live, clock } = context;
   const { text, entry } = drift;
   const history = unit.repairs.get(text) ?? peaceful;
   const { waitMs } = nextRepair(history, clock.now(), fightLimits);
@@ -132,9 +133,10 @@ async function repair(context: Context, unit: Unit, target: Target, drift: Found
   let applied: KubernetesObject;
   try {
     // After a restart only the digest tells of drift; what was there is worth a request.
-    if (wasKnown) found ??= await cluster.get(addressOf(desired), unit.work.signal);
+    const requests = requestsOf(context, unit);
+    if (wasKnown) found ??= await requests.get(addressOf(desired), unit.work.signal);
     const room = await makeRoom(context, unit, desired, wasKnown ? found : undefined);
-    applied = await cluster.apply(room.object, { force: true, signal: unit.work.signal });
+    applied = await requests.apply(room.object, { force: true, signal: unit.work.signal });
     const ownedHash = hashAsLeft(live, applied);
     target.entries.set(text, {
       ...entry,

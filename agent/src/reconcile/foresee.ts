@@ -15,6 +15,7 @@ import { diffOptions } from './drift-findings.ts';
 import { runningHook } from './hooks.ts';
 import { makeRoom } from './ignored.ts';
 import type { Unit } from './unit.ts';
+import { requestsOf } from './unit-requests.ts';
 
 export const plannedObject = (
   object: PlannedObject['object'],
@@ -37,7 +38,7 @@ export async function foreseeObject(
     return plannedObject(key, 'create', 'its kind is defined by the same commit');
   }
   if (runningHook(object)) return plannedObject(key, 'create', 'a hook that would run');
-  const live = await cluster.get(addressOf(object), signal);
+  const live = await requestsOf(context, unit).get(addressOf(object), signal);
   if (live && isReconcileDisabled(live.metadata)) return undefined;
   try {
     const room = await makeRoom(context, unit, object, live);
@@ -64,18 +65,20 @@ export async function foreseeObject(
 
 /** As an apply settles conflicts with other managers: by the unit's policy. */
 async function dryApply(
-  { cluster }: Context,
-  { assignment, inventory, work }: Unit,
+  context: Context,
+  unit: Unit,
   object: KubernetesObject,
   live: KubernetesObject | undefined,
 ): Promise<KubernetesObject> {
+  const { assignment, inventory, work } = unit;
+  const requests = requestsOf(context, unit);
   const { signal } = work;
   const policy = assignment.apply.conflicts;
   const text = objectKeyText(objectKey(object));
   const entry = inventory?.entries.find(({ key }) => objectKeyText(key) === text);
   const body = withoutFields(object, policy === 'leave' ? (entry?.left ?? []) : []);
   try {
-    return await cluster.apply(body, { force: policy === 'take', dryRun: true, signal });
+    return await requests.apply(body, { force: policy === 'take', dryRun: true, signal });
   } catch (error) {
     if (!(error instanceof ClusterError) || error.code !== 'conflict' || !live) throw error;
     const { conflicts } = error;
@@ -86,7 +89,7 @@ async function dryApply(
       throw new ClusterError('conflict', conflictsText(settled.conflicts, conflictsShownMax));
     }
     const rest = withoutFields(body, settled.left);
-    return cluster.apply(rest, { force: true, dryRun: true, signal });
+    return requests.apply(rest, { force: true, dryRun: true, signal });
   }
 }
 

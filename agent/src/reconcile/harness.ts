@@ -1,5 +1,5 @@
 import type { KubernetesObject, ObjectKey } from '@fairlead/shared/manifest';
-import { err, ok } from '@fairlead/shared/result';
+import { err, expectOk, ok } from '@fairlead/shared/result';
 import { systemClock, systemRandom } from '@fairlead/shared/time';
 import {
   type Cluster,
@@ -9,12 +9,14 @@ import {
   type MemoryRequest,
 } from '../cluster/index.ts';
 import type { Assignment, AuditEntry, UnitId, UnitReport } from '../domain/link/index.ts';
+import { judgeAssignment, openPolicy } from '../domain/policy/index.ts';
 import {
   createReconciler,
   type Inventory,
   type ReconcileJournal,
   type Reconciler,
   type StepFailure,
+  type Trust,
 } from './index.ts';
 
 /** A journal for tests: it outlives the reconcilers that use it, as a disk does. */
@@ -139,11 +141,20 @@ export type AgentOptions = {
   readonly agentNamespace?: string;
   /** Counts what the agent does, and may end its life there. */
   readonly life?: NumberedLife;
+  /** What the cluster permits; everything when absent. */
+  readonly trust?: Trust;
+  readonly watchNamespaces?: readonly string[];
+};
+
+/** A cluster without a policy of its own. */
+export const openTrust: Trust = {
+  permit: async (assignment) => ok(expectOk(judgeAssignment(openPolicy, assignment), 'a permit')),
+  verify: async () => ok({ signer: '', warning: '' }),
 };
 
 /** One life of an agent: a reconciler over parts that outlive it. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { renders } = options;
+  const { renders, trust = openTrust } = options;
   const { cluster, journal, allow } = numbered(options);
   const life = new AbortController();
   const reports: UnitReport[] = [];
@@ -174,6 +185,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onAudit: (entry) => {
       if (allow(`audit ${entry.kind}`)) audits.push(entry);
     },
+    trust,
+    watchNamespaces: options.watchNamespaces,
     agentNamespace: options.agentNamespace ?? 'fairlead',
     signal: life.signal,
     logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },

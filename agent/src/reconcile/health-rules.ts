@@ -64,7 +64,9 @@ export async function takeUpHealthChecks(context: Context, unit: Unit): Promise<
     .ofApplySet(unit.owner.applySetId)
     .filter((record) => concerned.some((check) => concerns(check, record)));
   await inParallel(records, unitRequestsInFlightMax, async ({ key, apiVersion }) => {
-    const object = await context.cluster.get(addressOfKey(key, apiVersion), unit.work.signal);
+    // Like a watch, it is the agent's own look.
+    const address = addressOfKey(key, apiVersion);
+    const object = await context.ownCluster.get(address, unit.work.signal);
     if (object && context.live.get(objectKeyText(key))) context.live.judgeAgain(object);
   });
 }

@@ -8,6 +8,7 @@ import type { HookEnd, InventoryEntry } from './ports.ts';
 import { shortKey } from './readiness.ts';
 import { removeForNew } from './replace-object.ts';
 import type { Target, Unit } from './unit.ts';
+import { requestsOf } from './unit-requests.ts';
 import { type Written, writeObject } from './write-object.ts';
 
 /** A hook that runs to an end; every other object, hooks among them, is kept as it was applied. */
@@ -49,7 +50,7 @@ export async function startHook(
   object: KubernetesObject,
   entry: InventoryEntry,
 ): Promise<Written | undefined> {
-  const live = await context.cluster.get(addressOf(object), unit.work.signal);
+  const live = await requestsOf(context, unit).get(addressOf(object), unit.work.signal);
   const run = object.metadata.annotations?.[hookRunAnnotation];
   const isOfThisRun = live?.metadata.annotations?.[hookRunAnnotation] === run;
   if (live && !isOfThisRun && !(await removeForNew(context, unit, live))) return undefined;
@@ -97,7 +98,7 @@ export async function finishHooks(context: Context, unit: Unit, target: Target):
       target.hooksToRemove.delete(text);
       continue;
     }
-    await context.cluster
+    await requestsOf(context, unit)
       .remove(addressOfKey(entry.key, entry.apiVersion), {
         uid: entry.uid,
         propagation: 'Background',

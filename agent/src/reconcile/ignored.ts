@@ -5,6 +5,7 @@ import type { Assignment } from '../domain/link/index.ts';
 import { ownerAnnotation, partOfLabel } from '../domain/plan/index.ts';
 import type { Context } from './context.ts';
 import type { Unit } from './unit.ts';
+import { requestsOf } from './unit-requests.ts';
 
 /** What shapes the applied object beside the object itself: rules that change must lead to another apply. */
 export function ignoreText(object: KubernetesObject, { apply }: Assignment): string {
@@ -17,14 +18,15 @@ export function ignoreText(object: KubernetesObject, { apply }: Assignment): str
  * and only where the caller does not know its live state.
  */
 export async function makeRoom(
-  { cluster }: Context,
-  { assignment, work }: Unit,
+  context: Context,
+  unit: Unit,
   object: KubernetesObject,
   known?: KubernetesObject,
 ): Promise<Yielding> {
-  const ignored = ignoredOf(object, assignment.apply.ignoreDifferences);
+  const ignored = ignoredOf(object, unit.assignment.apply.ignoreDifferences);
   if (ignored === undefined) return { object, ignored: [] };
-  const live = known ?? (await cluster.get(addressOf(object), work.signal));
+  const { signal } = unit.work;
+  const live = known ?? (await requestsOf(context, unit).get(addressOf(object), signal));
   const room = withoutIgnored(object, ignored, { live, manager: fieldManager });
   return room.ignored.length === 0 ? { object, ignored: [] } : withStamps(room, object.metadata);
 }

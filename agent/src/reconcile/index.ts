@@ -9,8 +9,11 @@ export type {
   OnAudit,
   OnReport,
   ReconcileJournal,
+  Refusal,
   Render,
   StepFailure,
+  Trust,
+  Verified,
 } from './ports.ts';
 export {
   createReconciler,

@@ -50,6 +50,8 @@ export type LiveChange = {
 export type LiveObjectsDependencies = {
   readonly cluster: Cluster;
   readonly clock: Clock;
+  /** One watch a kind and namespace; undefined watches each kind in the whole cluster. */
+  readonly namespaces: readonly string[] | undefined;
   readonly judge: (object: KubernetesObject, options: HealthOptions) => ObjectHealth;
   /** Resolves once objects of a kind can be judged. */
   readonly judgeReady: (apiVersion: string, kind: string) => Promise<void>;
@@ -70,13 +72,20 @@ export type LiveObjects = {
   readonly judgeAgain: (object: KubernetesObject) => void;
 };
 
+/** One watch: of one namespace, or of the whole cluster where it is empty. */
+type Watched = {
+  readonly namespace: string;
+  /** Keys of the list that is coming in. */
+  seen: Set<string> | undefined;
+  isListed: boolean;
+};
+
 type Followed = {
   readonly listed: Promise<void>;
   readonly settle: { resolve: () => void; reject: (error: unknown) => void };
   isListed: boolean;
   hasStatus: boolean;
-  /** Keys of the list that is coming in. */
-  seen: Set<string> | undefined;
+  readonly watches: Watched[];
   lastError: ClusterError | undefined;
 };
 
@@ -111,7 +120,7 @@ export const isOlder = (left: string, right: string): boolean =>
   left.length === right.length ? left < right : left.length < right.length;
 
 export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveObjects {
-  const { cluster, clock, judge, judgeReady, onChange, signal } = dependencies;
+  const { cluster, clock, namespaces, judge, judgeReady, onChange, signal } = dependencies;
   const records = new Map<string, LiveRecord>();
   const texts = new Map<string, Set<string>>();
   const kinds = new Map<string, Followed>();
@@ -199,25 +208,28 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
     onChange({ text, before, after: undefined, object });
   };
 
-  const onEvent = (kind: string, followed: Followed, event: WatchEvent) => {
+  const onEvent = (kind: string, followed: Followed, watched: Watched, event: WatchEvent) => {
     switch (event.type) {
       case 'listing':
-        followed.seen = new Set();
+        watched.seen = new Set();
         return;
       case 'present':
       case 'changed':
-        followed.seen?.add(objectKeyText(objectKey(event.object)));
+        watched.seen?.add(objectKeyText(objectKey(event.object)));
         take(event.object);
         return;
       case 'gone':
         lose(objectKeyText(objectKey(event.object)), event.object);
         return;
       case 'listed': {
-        const { seen } = followed;
-        followed.seen = undefined;
-        for (const [text, record] of seen ? records : []) {
-          if (kindOf(record.key) === kind && !seen?.has(text)) lose(text, undefined);
+        const { seen, namespace } = watched;
+        watched.seen = undefined;
+        for (const [text, { key }] of seen ? records : []) {
+          const isHere = namespace === '' || key.namespace === namespace;
+          if (isHere && kindOf(key) === kind && !seen?.has(text)) lose(text, undefined);
         }
+        watched.isListed = true;
+        if (followed.watches.some(({ isListed }) => !isListed)) return;
         followed.isListed = true;
         followed.lastError = undefined;
         followed.settle.resolve();
@@ -236,22 +248,36 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
       settle: { resolve, reject },
       isListed: false,
       hasStatus: false,
-      seen: undefined,
+      watches: [],
       lastError: undefined,
     };
     promise.catch(() => {});
     kinds.set(name, followed);
+    let isNamespaced: boolean;
     try {
-      followed.hasStatus = (await cluster.resourceOf(apiVersion, kind, signal))?.hasStatus ?? false;
+      const resource = await cluster.resourceOf(apiVersion, kind, signal);
+      followed.hasStatus = resource?.hasStatus ?? false;
+      isNamespaced = resource?.namespaced ?? true;
       await judgeReady(apiVersion, kind);
     } catch (error) {
       kinds.delete(name);
       followed.settle.reject(error);
       throw error;
     }
-    cluster.watch({ apiVersion, kind, labelSelector: partOfLabel, signal }, (event) =>
-      onEvent(name, followed, event),
+    // An agent of some namespaces has no right to look at what lives in none, and owns nothing there.
+    const places = isNamespaced ? (namespaces ?? ['']) : namespaces ? [] : [''];
+    if (places.length === 0) {
+      followed.isListed = true;
+      followed.settle.resolve();
+    }
+    followed.watches.push(
+      ...places.map((namespace) => ({ namespace, seen: undefined, isListed: false })),
     );
+    for (const watched of followed.watches) {
+      const { namespace } = watched;
+      const watch = { apiVersion, kind, namespace, labelSelector: partOfLabel, signal };
+      cluster.watch(watch, (event) => onEvent(name, followed, watched, event));
+    }
     return followed;
   };
 
@@ -268,7 +294,8 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
     sizeOfApplySet: (applySetId) => texts.get(applySetId)?.size ?? 0,
     observe: (object) => {
       const key = objectKey(object);
-      kinds.get(kindOf(key))?.seen?.add(objectKeyText(key));
+      const text = objectKeyText(key);
+      for (const { seen } of kinds.get(kindOf(key))?.watches ?? []) seen?.add(text);
       return take(object);
     },
     judgeAgain: (object) => void take(object, true),

@@ -8,6 +8,7 @@ import { inParallel } from './in-parallel.ts';
 import type { LiveRecord } from './live-objects.ts';
 import { shortKey } from './readiness.ts';
 import type { Unit } from './unit.ts';
+import { requestsOf } from './unit-requests.ts';
 
 /**
  * Refuses the whole unit, before anything is applied, when another owner has one of its objects. It costs no request an
@@ -68,15 +69,12 @@ function refuse(unit: Unit, refusals: readonly Refusal[], words: string): void {
 }
 
 /** Whether applying would change a live object, apart from our stamps. */
-async function differs(
-  { cluster }: Context,
-  unit: Unit,
-  object: KubernetesObject,
-): Promise<boolean> {
+async function differs(context: Context, unit: Unit, object: KubernetesObject): Promise<boolean> {
   const { signal } = unit.work;
-  const live = await cluster.get(addressOf(object), signal);
+  const requests = requestsOf(context, unit);
+  const live = await requests.get(addressOf(object), signal);
   if (!live) return false;
-  const applied = await cluster.apply(object, { force: true, dryRun: true, signal });
+  const applied = await requests.apply(object, { force: true, dryRun: true, signal });
   return comparable(live) !== comparable(applied);
 }
 

@@ -20,7 +20,7 @@ export const parentOf = (unit: Unit, agentNamespace: string, report: UnitReport)
  * definition is gone (F09), the unit goes on without one.
  */
 export async function writeParent(context: Context, unit: Unit, report: UnitReport): Promise<void> {
-  const { cluster, agentNamespace, logger } = context;
+  const { ownCluster: cluster, agentNamespace, logger } = context;
   // A unit that is being removed has its parent, or needs none; making it again would outlive the unit.
   if (unit.assignment.disposition === 'delete') return;
   const writing = cluster.apply(parentOf(unit, agentNamespace, report), { force: true });

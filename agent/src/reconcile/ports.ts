@@ -2,6 +2,7 @@ import type { KubernetesObject, ObjectKey } from '@fairlead/shared/manifest';
 import type { Result } from '@fairlead/shared/result';
 import type { FieldPath } from '../domain/conflict/index.ts';
 import type { Assignment, AuditEntry, UnitId, UnitReport } from '../domain/link/index.ts';
+import type { Permit } from '../domain/policy/index.ts';
 
 /**
  * One object of a unit as the journal remembers it. `uid` and `ownedHash` are empty between the intent to apply and the
@@ -63,6 +64,20 @@ export type ReconcileJournal = {
 
 /** `terminal`: the same commit cannot outgrow the failure, so only a new assignment starts another try. */
 export type StepFailure = { readonly message: string; readonly terminal: boolean };
+
+/** What the cluster does not let its agent do. */
+export type Refusal = StepFailure & { readonly audit: 'PolicyRefused' | 'SignatureRefused' };
+
+/** Who signed the commit, or why it is worked on although nobody trusted did; both empty where nobody asks. */
+export type Verified = { readonly signer: string; readonly warning: string };
+
+/** The cluster's own say, in which the hub has no part. */
+export type Trust = {
+  /** Asked before anything is fetched or changed for an assignment. */
+  readonly permit: (assignment: Assignment) => Promise<Result<Permit, Refusal>>;
+  /** Asked of a commit that is here, before anything of it is rendered. */
+  readonly verify: (assignment: Assignment, permit: Permit) => Promise<Result<Verified, Refusal>>;
+};
 
 /** Gives a folder that holds the verified tree of the assignment, fetched or from the local store. */
 export type LoadTree = (

@@ -7,6 +7,7 @@ import {
 import type { Resource } from '../cluster/index.ts';
 import type { Assignment } from '../domain/link/index.ts';
 import { type Hook, plan, stamp } from '../domain/plan/index.ts';
+import type { Permit } from '../domain/policy/index.ts';
 import { unitRequestsInFlightMax } from '../limits.ts';
 import { createBreath, pauseFor } from './breath.ts';
 import type { Context } from './context.ts';
@@ -16,16 +17,20 @@ import { ignoreText } from './ignored.ts';
 import { inParallel } from './in-parallel.ts';
 import { digest } from './live-objects.ts';
 import { refuseForeignObjects } from './ownership.ts';
+import { askPermit, refuseOutOfScope, verifyCommit } from './permission.ts';
 import type { Inventory, InventoryEntry } from './ports.ts';
 import { prunePolicy } from './prune.ts';
 import { emptyTarget, type Target, type Unit } from './unit.ts';
+import { requestsOf } from './unit-requests.ts';
 
 /** From the assignment to a target: the tree, the rendered objects, their owners and the plan. Nothing is applied yet. */
 export async function prepare(context: Context, unit: Unit): Promise<Target> {
   const { live, journal, rendered, claims } = context;
   const { assignment } = unit;
   const { signal } = unit.work;
-  const desired = await desiredObjects(context, unit, assignment);
+  const permit = await askPermit(context, unit);
+  const desired = await desiredObjects(context, unit, assignment, permit);
+  refuseOutOfScope(context, permit, desired);
   await followKinds(context, unit, desired);
   await refuseForeignObjects(context, unit, desired);
   await pauseFor(desired.length);
@@ -156,19 +161,24 @@ export async function renderAgain(
   return texts;
 }
 
-/** Fetched, rendered, and with their namespaces set. */
+/**
+ * Fetched, rendered, and with their namespaces set. `permit` is given for a new target: its commit is verified then, and
+ * not again for repairs of what it brought.
+ */
 export async function desiredObjects(
   context: Context,
   unit: Unit,
   assignment: Assignment,
+  permit?: Permit,
 ): Promise<KubernetesObject[]> {
   const { signal } = unit.work;
   // A repair of what was applied before is no step of the unit's own.
-  const isNews = unit.target === undefined && assignment === unit.assignment;
+  const isNews = permit !== undefined;
   if (isNews) context.setPhase(unit, 'fetching');
   const tree = await context.loadTree(assignment, signal);
   signal.throwIfAborted();
   if (!tree.ok) throw new UnitError(tree.error.message, { ...tree.error, audit: 'RenderFailed' });
+  if (permit) await verifyCommit(context, unit, permit);
   if (isNews) context.setPhase(unit, 'rendering');
   const objects = await context.render(assignment, tree.value, signal);
   signal.throwIfAborted();
@@ -292,7 +302,7 @@ function intent(unit: Unit, entries: ReadonlyMap<string, InventoryEntry>): Inven
 
 /** Made for the unit and owned by none: it is never pruned, because others may live in it. */
 async function createNamespace(
-  { cluster }: Context,
+  context: Context,
   unit: Unit,
   desired: readonly KubernetesObject[],
 ): Promise<void> {
@@ -302,8 +312,8 @@ async function createNamespace(
     return;
   const { signal } = unit.work;
   const address = { apiVersion: 'v1', kind: 'Namespace', namespace: '', name: namespace };
-  if (await cluster.get(address, signal)) return;
-  await cluster.apply(
+  if (await context.ownCluster.get(address, signal)) return;
+  await requestsOf(context, unit).apply(
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
     { force: false, signal },
   );

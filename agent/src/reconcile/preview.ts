@@ -12,6 +12,7 @@ import { asUnitError, UnitError } from './failure.ts';
 import { foreseeObject, plannedObject } from './foresee.ts';
 import { inParallel } from './in-parallel.ts';
 import { refuseForeignObjects } from './ownership.ts';
+import { askPermit, refuseOutOfScope } from './permission.ts';
 import { desiredObjects, followKinds, hookRunOf } from './prepare.ts';
 import { prunePolicy } from './prune.ts';
 import { createRenderedCache } from './rendered-cache.ts';
@@ -53,7 +54,9 @@ const quiet = (context: Context): Context => ({
 });
 
 async function foreseeUnit(context: Context, unit: Unit): Promise<UnitPlan> {
-  const desired = await desiredObjects(context, unit, unit.assignment);
+  const permit = await askPermit(context, unit);
+  const desired = await desiredObjects(context, unit, unit.assignment, permit);
+  refuseOutOfScope(context, permit, desired);
   await followKinds(context, unit, desired);
   await refuseForeignObjects(context, unit, desired);
   unit.work.signal.throwIfAborted();

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type ObjectKey, objectKeyText } from '@fairlead/shared/manifest';
 import { addressOfKey, ClusterError } from '../cluster/index.ts';
+import { type DeletionBudget, deletionBudgetDefault } from '../domain/link/index.ts';
 import {
   type PruneDecision,
   type PrunePolicy,
@@ -21,11 +22,19 @@ import { inUseBy } from './in-use.ts';
 import type { LiveRecord } from './live-objects.ts';
 import { shortKey } from './readiness.ts';
 import type { Target, Unit } from './unit.ts';
+import { requestsOf } from './unit-requests.ts';
 
-export const prunePolicy = ({ assignment }: Unit): PrunePolicy => {
+export const prunePolicy = ({ assignment, permit }: Unit): PrunePolicy => {
   const { deletionBudget, prune } = assignment.apply;
-  return { prune, deletionBudget };
+  const isLimited = permit?.deletion === 'refused';
+  return { prune, deletionBudget: isLimited ? smallerBudget(deletionBudget) : deletionBudget };
 };
+
+/** Of a cluster that refuses larger deletions, whoever asks for them. */
+const smallerBudget = ({ objectsMax, percentMax }: DeletionBudget): DeletionBudget => ({
+  objectsMax: Math.min(objectsMax, deletionBudgetDefault.objectsMax),
+  percentMax: Math.min(percentMax, deletionBudgetDefault.percentMax),
+});
 
 /** Decides, once all is healthy, what goes; returns whether a person must confirm it first. */
 export function beginPrune(context: Context, unit: Unit, target: Target): boolean {
@@ -91,7 +100,8 @@ export function showHeld(context: Context, unit: Unit): void {
  * A confirmation is for exactly the objects that a person was shown, by their uids: a set that has grown, shrunk or
  * changed since is held again.
  */
-function isConfirmed({ assignment }: Unit, removals: readonly Removal[]): boolean {
+function isConfirmed({ assignment, permit }: Unit, removals: readonly Removal[]): boolean {
+  if (permit?.deletion === 'refused') return false;
   const { confirmedPruneGeneration, confirmedPruneDigest } = assignment.apply;
   return confirmedPruneGeneration > 0 && confirmedPruneDigest === digestOf(removals);
 }
@@ -201,7 +211,7 @@ async function isInUse(context: Context, unit: Unit, removal: Removal): Promise<
 async function removeOne(context: Context, unit: Unit, removal: Removal): Promise<void> {
   const { key, apiVersion, uid } = removal;
   try {
-    const removed = await context.cluster.remove(addressOfKey(key, apiVersion), {
+    const removed = await requestsOf(context, unit).remove(addressOfKey(key, apiVersion), {
       uid,
       propagation: 'Background',
       signal: unit.work.signal,

@@ -31,7 +31,7 @@ import { createOutlet } from './outlet.ts';
 import { groupKindsOf, parentText, unitApiVersion, unitKind } from './parent.ts';
 import { parentOf, writeParent } from './parent-writer.ts';
 import { createPodLookBudget } from './pods.ts';
-import type { LoadTree, OnAudit, OnReport, ReconcileJournal, Render } from './ports.ts';
+import type { LoadTree, OnAudit, OnReport, ReconcileJournal, Render, Trust } from './ports.ts';
 import { previewAssignment } from './preview.ts';
 import { createRenderedCache } from './rendered-cache.ts';
 import { reportOf } from './report.ts';
@@ -43,6 +43,7 @@ export type ReconcilerDependencies = {
   readonly cluster: Cluster;
   readonly loadTree: LoadTree;
   readonly render: Render;
+  readonly trust: Trust;
   readonly journal: ReconcileJournal;
   readonly clock: Clock;
   readonly random: Random;
@@ -50,6 +51,8 @@ export type ReconcilerDependencies = {
   readonly onAudit: OnAudit;
   /** Where the units' own objects live. */
   readonly agentNamespace: string;
+  /** Where the agent may work; undefined is the whole cluster. */
+  readonly watchNamespaces?: readonly string[];
   readonly signal: AbortSignal;
   readonly logger: ReconcileLogger;
 };
@@ -67,12 +70,15 @@ export type Reconciler = {
   readonly preview: (assignment: Assignment, signal: AbortSignal) => Promise<UnitPlan>;
   /** Reports every unit again, for a hub that has forgotten. */
   readonly reportAll: () => void;
+  /** Tries again what the cluster's policy or its trusted keys refused, because they have changed. */
+  readonly retryRefused: () => void;
   /** No unit has work at hand; those that wait for health or for a person do not count. */
   readonly isIdle: () => boolean;
   /** Resolves when the turns under way have ended, after the signal was aborted. */
   readonly drained: () => Promise<void>;
 };
 
+const isRefusal = new Set<AuditKind>(['PolicyRefused', 'SignatureRefused']);
 const endPhases = new Set<UnitPhase>(['settled', 'failed', 'prune-held', 'orphaned', 'deleted']);
 
 export function createReconciler(dependencies: ReconcilerDependencies): Reconciler {
@@ -131,6 +137,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
   const live = createLiveObjects({
     cluster,
     clock,
+    namespaces: dependencies.watchNamespaces,
     judge: (object, options) =>
       healthOf(object, { ...options, rules: healthRules.judge, ownRules }),
     judgeReady: healthRules.ready,
@@ -145,12 +152,15 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
 
   const context: Context = {
     cluster,
+    ownCluster: cluster,
     live,
     journal,
     clock,
     random,
     loadTree: dependencies.loadTree,
     render: dependencies.render,
+    trust: dependencies.trust,
+    watchNamespaces: dependencies.watchNamespaces,
     agentNamespace,
     rendered: createRenderedCache(),
     claims: new Map(),
@@ -213,6 +223,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
     const failure = asUnitError(error);
     unit.failures++;
     unit.terminal = failure.terminal;
+    unit.isRefused = isRefusal.has(failure.audit);
     if (unit.lastFailure !== failure.message) {
       unit.lastFailure = failure.message;
       audit(unit, failure.audit, failure.message, failure.object ? { object: failure.object } : {});
@@ -293,6 +304,13 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
       for (const unit of units.values()) outlet.repeat(unit);
     },
     preview: (assignment, ended) => previewAssignment(context, assignment, ended),
+    retryRefused: () => {
+      for (const unit of units.values()) {
+        if (!unit.isRefused) continue;
+        unit.retryAtMs = 0;
+        turns.wake(unit);
+      }
+    },
     isIdle: turns.isIdle,
     drained: turns.drained,
   };

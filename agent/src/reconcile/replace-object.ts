@@ -8,6 +8,7 @@ import { UnitError } from './failure.ts';
 import type { InventoryEntry } from './ports.ts';
 import { shortKey } from './readiness.ts';
 import type { Unit } from './unit.ts';
+import { requestsOf } from './unit-requests.ts';
 import { type Written, writeObject } from './write-object.ts';
 
 /**
@@ -36,7 +37,7 @@ export async function writeOrReplace(
         { terminal: true, object: key, cause: error },
       );
     }
-    const live = await context.cluster.get(addressOf(object), unit.work.signal);
+    const live = await requestsOf(context, unit).get(addressOf(object), unit.work.signal);
     const isGone =
       live === undefined ||
       (await removeForNew(context, unit, live, () =>
@@ -54,19 +55,20 @@ export async function writeOrReplace(
 
 /** Deletes the very object that was read; returns whether its name is free. */
 export async function removeForNew(
-  { cluster }: Context,
+  context: Context,
   unit: Unit,
   live: KubernetesObject,
   onRemoved: () => void = () => {},
 ): Promise<boolean> {
   const { signal } = unit.work;
+  const requests = requestsOf(context, unit);
   const address = addressOf(live);
   if (live.metadata.deletionTimestamp === undefined) {
     const uid = live.metadata.uid ?? '';
-    await cluster.remove(address, { uid, propagation: 'Background', signal });
+    await requests.remove(address, { uid, propagation: 'Background', signal });
     onRemoved();
   }
-  const left = await cluster.get(address, signal);
+  const left = await requests.get(address, signal);
   return left === undefined || left.metadata.uid !== live.metadata.uid;
 }
 
@@ -80,7 +82,7 @@ const immutableMessage = /field is immutable$/;
  * of what is validated (a definition), the machinery's message decides.
  */
 async function immutableFaults(
-  { cluster }: Context,
+  context: Context,
   unit: Unit,
   object: KubernetesObject,
   error: unknown,
@@ -95,7 +97,8 @@ async function immutableFaults(
   const digest = createHash('sha256').update(metadata.name).digest('hex').slice(0, 8);
   const probe = { ...object, metadata: { ...metadata, name: `fairlead-probe-${digest}` } };
   try {
-    await cluster.apply(probe, { force: false, dryRun: true, signal: unit.work.signal });
+    const { signal } = unit.work;
+    await requestsOf(context, unit).apply(probe, { force: false, dryRun: true, signal });
     return faults;
   } catch (refusal) {
     if (refusal instanceof ClusterError && refusal.code !== 'unavailable') return [];

@@ -111,6 +111,7 @@ function messageOf(
   if (rivals.length > rivalsShownMax) {
     parts.push(`${rivals.length - rivalsShownMax} more objects are applied by other tools as well`);
   }
+  if (unit.signatureWarning !== '') parts.push(unit.signatureWarning);
   if (unit.driftsReported.size > 0) {
     const drifted = unit.driftsReported.size;
     parts.push(

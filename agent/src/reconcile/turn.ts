@@ -11,6 +11,7 @@ import { asUnitError } from './failure.ts';
 import { takeUpHealthChecks } from './health-rules.ts';
 import { endOf, finishHooks, refuseFailedHooks, runFailureHooks } from './hooks.ts';
 import { unitApiVersion, unitKind } from './parent.ts';
+import { askPermit } from './permission.ts';
 import { lookAtPods } from './pods.ts';
 import { followKinds, prepare, restore } from './prepare.ts';
 import { beginPrune, leftText, pruneObjects, refreshHeld, showHeld } from './prune.ts';
@@ -173,6 +174,7 @@ async function remove(context: Context, unit: Unit): Promise<void> {
   context.dependants.delete(unit);
   if (unit.phase === 'deleted') return;
   if (!unit.target) {
+    await askPermit(context, unit);
     await followKinds(context, unit, []);
     // What the order takes away must not be made again by an agent that lost the order.
     await context.journal.durable();
@@ -191,7 +193,10 @@ async function remove(context: Context, unit: Unit): Promise<void> {
   context.setPhase(unit, 'deleted', left || 'all objects of the unit were removed');
 }
 
-async function removeParent({ cluster, agentNamespace }: Context, unit: Unit): Promise<void> {
+async function removeParent(
+  { ownCluster: cluster, agentNamespace }: Context,
+  unit: Unit,
+): Promise<void> {
   const address = {
     apiVersion: unitApiVersion,
     kind: unitKind,

@@ -10,6 +10,7 @@ import {
   unitIdOf,
 } from '../domain/link/index.ts';
 import type { ApplyStep, Hook, Owner, Removal } from '../domain/plan/index.ts';
+import type { Permit } from '../domain/policy/index.ts';
 import { applySetIdOf } from './parent.ts';
 import type { Inventory, InventoryEntry } from './ports.ts';
 import type { PruneHeld } from './prune.ts';
@@ -88,6 +89,12 @@ export type Unit = {
   target: Target | undefined;
   /** What the assignment before had reached; it is kept against drift until the new one has a target. */
   previous: Target | undefined;
+  /** The terms of the cluster, once they were asked for `assignment`. */
+  permit: Permit | undefined;
+  /** Why the unit is worked on although nobody trusted signed its commit; empty otherwise. */
+  signatureWarning: string;
+  /** The cluster itself refuses the assignment, so a change of its policy or keys is worth another try. */
+  isRefused: boolean;
   phase: UnitPhase;
   message: string;
   terminal: boolean;
@@ -137,6 +144,9 @@ export const createUnit = (
     inventory,
     target: undefined,
     previous: undefined,
+    permit: undefined,
+    signatureWarning: '',
+    isRefused: false,
     phase: 'accepted',
     message: '',
     terminal: false,
@@ -169,6 +179,9 @@ export function takeUpNext(unit: Unit): void {
   unit.work = new AbortController();
   unit.retryAtMs = 0;
   unit.target = undefined;
+  unit.permit = undefined;
+  unit.signatureWarning = '';
+  unit.isRefused = false;
   unit.phase = 'accepted';
   unit.message = '';
   unit.terminal = false;

@@ -17,6 +17,7 @@ import { UnitError } from './failure.ts';
 import type { InventoryEntry } from './ports.ts';
 import { shortKey } from './readiness.ts';
 import type { Unit } from './unit.ts';
+import { requestsOf } from './unit-requests.ts';
 
 export type Written = {
   readonly applied: KubernetesObject;
@@ -71,19 +72,20 @@ type Answer = {
 };
 
 async function applyOrSettle(
-  { cluster }: Context,
+  context: Context,
   unit: Unit,
   object: KubernetesObject,
   { remembered, left }: Round,
 ): Promise<Answer> {
   const { signal } = unit.work;
+  const requests = requestsOf(context, unit);
   const policy = unit.assignment.apply.conflicts;
   try {
     const body = withoutFields(object, left);
-    return { applied: await cluster.apply(body, { force: policy === 'take', signal }), left };
+    return { applied: await requests.apply(body, { force: policy === 'take', signal }), left };
   } catch (error) {
     if (!(error instanceof ClusterError) || error.code !== 'conflict') throw error;
-    const live = await cluster.get(addressOf(object), signal);
+    const live = await requests.get(addressOf(object), signal);
     if (!live) return { applied: undefined, left };
     const settled = settleConflicts({ live, conflicts: error.conflicts, remembered, policy });
     if (settled.kind === 'refuse') throw refusal(unit, object, settled.conflicts, error);
@@ -92,7 +94,7 @@ async function applyOrSettle(
     const body = withoutFields(object, all);
     const { resourceVersion } = live.metadata;
     const decided = { ...body, metadata: { ...body.metadata, resourceVersion } };
-    const applied = await unlessChanged(cluster.apply(decided, { force: true, signal }));
+    const applied = await unlessChanged(requests.apply(decided, { force: true, signal }));
     return { applied, left: all };
   }
 }
@@ -120,17 +122,18 @@ function leftAfter(applied: KubernetesObject, left: readonly FieldPath[]): reado
 }
 
 /** Makes the fields of the tool that deployed the object before ours alone. */
-async function takeOver({ cluster }: Context, unit: Unit, applied: KubernetesObject) {
+async function takeOver(context: Context, unit: Unit, applied: KubernetesObject) {
   const { signal } = unit.work;
+  const requests = requestsOf(context, unit);
   let current = applied;
   for (let round = 1; round <= writeRoundsMax; round++) {
     const over = handOver(current, fieldManager);
     if (!over) break;
     const handed = await unlessChanged(
-      cluster.setManagedFields(current, over.managedFields, signal),
+      requests.setManagedFields(current, over.managedFields, signal),
     );
     if (handed) return { handed, takenFrom: over.managers };
-    const live = await cluster.get(addressOf(current), signal);
+    const live = await requests.get(addressOf(current), signal);
     if (!live) break;
     current = live;
   }

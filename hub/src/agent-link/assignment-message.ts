@@ -55,7 +55,10 @@ export function assignmentMessage(
     },
     clusterName: assignment.clusterName,
     clusterLabels: { ...hub.clusterLabels },
-    verification: { mode: VerificationMode.VERIFICATION_MODE_NONE, keysName: '' },
+    verification: {
+      mode: verificationOf(assignment.verification?.mode),
+      keysName: assignment.verification?.keysName ?? '',
+    },
   };
 }
 
@@ -69,6 +72,19 @@ function dispositionOf(disposition: Assignment['disposition']): Disposition {
       return Disposition.DISPOSITION_DELETE;
     default:
       return unreachable(disposition);
+  }
+}
+
+function verificationOf(mode: 'warn' | 'required' | undefined): VerificationMode {
+  switch (mode) {
+    case undefined:
+      return VerificationMode.VERIFICATION_MODE_NONE;
+    case 'warn':
+      return VerificationMode.VERIFICATION_MODE_WARN;
+    case 'required':
+      return VerificationMode.VERIFICATION_MODE_REQUIRED;
+    default:
+      return unreachable(mode);
   }
 }
 

@@ -1,7 +1,8 @@
 import { unitDefinition } from '@fairlead/shared/manifest';
 import { stringify } from 'yaml';
+import { accessDocuments, type InstallScope } from './install-access.ts';
 
-export type InstallManifestOptions = {
+export type InstallManifestOptions = InstallScope & {
   readonly clusterName: string;
   readonly joinToken: string;
   /** `sha256:<hex>` of the hub's authority, which the agent must find before it sends anything. */
@@ -10,6 +11,8 @@ export type InstallManifestOptions = {
   readonly enrolAddress: string;
   readonly image: string;
   readonly namespace?: string;
+  /** Without the cluster's policy its agent then permits nothing. */
+  readonly requirePolicy?: boolean;
 };
 
 /** Everything that `kubectl apply -f -` needs to install an agent which then joins as `clusterName`. */
@@ -22,9 +25,9 @@ export function renderInstallManifest(options: InstallManifestOptions): string {
     '# The join token below works once and for ten minutes. The agent opens no port but its own health and metrics.',
     namespaceDocument(text(namespace)),
     unitDefinitionDocument,
-    accessDocuments(text(namespace)),
+    accessDocuments(text(namespace), options),
     joinSecret(options, text(namespace)),
-    workload(text(namespace), text(options.image)),
+    workload(text(namespace), options),
   ].join('\n');
 }
 
@@ -42,58 +45,6 @@ metadata:
 const unitDefinitionDocument = `# One Unit for each thing that the hub assigned: what was accepted and how it is. \`kubectl get units -A\` shows them.
 ${stringify(unitDefinition, { lineWidth: 0 })}---`;
 
-const accessDocuments = (namespace: string): string => `apiVersion: v1
-kind: ServiceAccount
-metadata:
-  name: fairlead-agent
-  namespace: ${namespace}
----
-# The agent applies whatever the environment repository holds, so it needs these verbs on every kind. It needs no other
-# verb, no non-resource URL, and neither "escalate" nor "bind": Kubernetes then lets it grant no right that it does not
-# have itself. Whoever wants less replaces this role; what the agent may not do, its unit reports.
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: fairlead-agent
-  labels:
-    app.kubernetes.io/part-of: fairlead
-rules:
-- apiGroups: ["*"]
-  resources: ["*"]
-  verbs: [get, list, watch, create, patch, update, delete]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata:
-  name: fairlead-agent
-  labels:
-    app.kubernetes.io/part-of: fairlead
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: fairlead-agent}
-subjects:
-- {kind: ServiceAccount, name: fairlead-agent, namespace: ${namespace}}
----
-# What the agent needs for itself, kept apart so that it still works when the role above is narrowed.
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: fairlead-agent
-  namespace: ${namespace}
-rules:
-# "create" cannot be limited to a name, because the name is not known before the object exists.
-- {apiGroups: [""], resources: [secrets], verbs: [create]}
-- {apiGroups: [""], resources: [secrets], resourceNames: [fairlead-agent-identity], verbs: [get, update, patch]}
-- {apiGroups: [fairlead.dev], resources: [units], verbs: [get, list, watch, create, patch, update, delete]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata:
-  name: fairlead-agent
-  namespace: ${namespace}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: fairlead-agent}
-subjects:
-- {kind: ServiceAccount, name: fairlead-agent, namespace: ${namespace}}
----`;
-
 const joinSecret = (options: InstallManifestOptions, namespace: string): string => `apiVersion: v1
 kind: Secret
 metadata:
@@ -108,9 +59,25 @@ stringData:
   joinToken: ${JSON.stringify(options.joinToken)}
 ---`;
 
+/** What only some installs set; each line ends itself. */
+function scopeVariables({ namespaces, requirePolicy }: InstallManifestOptions): string {
+  const lines = [];
+  if (namespaces) {
+    const value = JSON.stringify(namespaces.join(','));
+    lines.push(`        - {name: FAIRLEAD_WATCH_NAMESPACES, value: ${value}}\n`);
+  }
+  if (requirePolicy) {
+    lines.push(
+      '        # Until there is a ConfigMap fairlead-policy the agent permits nothing.\n',
+      '        - {name: FAIRLEAD_POLICY_REQUIRED, value: "true"}\n',
+    );
+  }
+  return lines.join('');
+}
+
 const workload = (
   namespace: string,
-  image: string,
+  options: InstallManifestOptions,
 ): string => `# A StatefulSet of one: never two agents at a time, and the journal's disk comes back with the pod.
 apiVersion: apps/v1
 kind: StatefulSet
@@ -142,7 +109,7 @@ spec:
         seccompProfile: {type: RuntimeDefault}
       containers:
       - name: agent
-        image: ${image}
+        image: ${JSON.stringify(options.image)}
         env:
         - {name: FAIRLEAD_CLUSTER_NAME, valueFrom: {secretKeyRef: {name: fairlead-agent-join, key: clusterName}}}
         - {name: FAIRLEAD_ENROL_ADDRESS, valueFrom: {secretKeyRef: {name: fairlead-agent-join, key: enrolAddress}}}
@@ -150,7 +117,7 @@ spec:
         # Used once; the key may be removed from the Secret when the agent has joined.
         - {name: FAIRLEAD_JOIN_TOKEN, valueFrom: {secretKeyRef: {name: fairlead-agent-join, key: joinToken, optional: true}}}
         - {name: FAIRLEAD_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
-        - {name: FAIRLEAD_DATA_DIR, value: /var/lib/fairlead}
+${scopeVariables(options)}        - {name: FAIRLEAD_DATA_DIR, value: /var/lib/fairlead}
         # The kubelet probes the pod's address. Only health and metrics answer there, and they take nothing in.
         - {name: FAIRLEAD_HEALTH_HOST, value: "0.0.0.0"}
         - {name: FAIRLEAD_HEALTH_PORT, value: "9084"}

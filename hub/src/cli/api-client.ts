@@ -10,7 +10,12 @@ export type ServerEvent = { readonly id?: string; readonly event?: string; reado
 
 export type ApiClient = {
   readonly get: <Document>(path: string, query?: Query) => Promise<Document>;
-  readonly send: <Document>(method: Method, path: string, body?: unknown) => Promise<Document>;
+  readonly send: <Document>(
+    method: Method,
+    path: string,
+    body?: unknown,
+    query?: Query,
+  ) => Promise<Document>;
   readonly remove: <Document>(path: string, query: Query) => Promise<Document>;
   /** Sends YAML as it is, so that the hub can name places in it. */
   readonly sendYaml: <Document>(path: string, text: string, query?: Query) => Promise<Document>;
@@ -66,12 +71,12 @@ export function createApiClient({ url, token }: Connection, signal: AbortSignal)
 
   return {
     get,
-    send: async (method, path, body) => {
+    send: async (method, path, body, query) => {
       const content =
         body === undefined
           ? {}
           : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
-      return json(await call(path, { method, ...content }));
+      return json(await call(path, { method, query, ...content }));
     },
     remove: async (path, query) => json(await call(path, { method: 'DELETE', query })),
     sendYaml: async (path, text, query) =>

@@ -82,6 +82,26 @@ describe('clusters', () => {
     expect((await run('cluster', 'add', 'eu-1', '--join-token-only')).out).toBe('flj_secret\n');
   });
 
+  test('add and join-token ask for the manifest that the options describe', async () => {
+    hub.answer('POST /clusters', join_);
+    hub.answer('POST /clusters/eu-1:issue-join-token', join_);
+    const options = [
+      '--namespace-scope',
+      'shop,payments',
+      '--impersonate-only',
+      '--require-policy',
+    ];
+    await run('cluster', 'add', 'eu-1', ...options);
+    await run('cluster', 'join-token', 'eu-1', ...options);
+    await run('cluster', 'join-token', 'eu-1');
+    const query = '?namespaces=shop%2Cpayments&rights=impersonate&requirePolicy=true';
+    expect(hub.requests.map(({ path }) => path)).toEqual([
+      `/clusters${query}`,
+      `/clusters/eu-1:issue-join-token${query}`,
+      '/clusters/eu-1:issue-join-token',
+    ]);
+  });
+
   test('list shows each status with its age, over all pages', async () => {
     const offline = { ...cluster, name: 'us-1', status: 'offline', lastSeenAt: before(180_000) };
     hub.answer('GET /clusters', ({ path }: Recorded) =>

@@ -60,6 +60,9 @@ export type HttpApiOptions = {
   readonly renderInstallManifest: (join: {
     readonly clusterName: string;
     readonly joinToken: string;
+    readonly namespaces?: readonly string[];
+    readonly rights?: 'own' | 'impersonate';
+    readonly requirePolicy?: boolean;
   }) => string | Promise<string>;
   /** Asks a cluster's agent what an assignment would change, without giving it. */
   readonly planOf: (cluster: ClusterId, assignment: Assignment) => Promise<PlanOutcome>;

@@ -117,6 +117,18 @@ test('S3: adding a cluster shows the join token once and keeps only its hash', a
   expect(another.body.joinToken).not.toBe(joinToken);
 });
 
+test('the install manifest is for what the request asks, and a wrong namespace is named', async () => {
+  const query = 'namespaces=shop,payments&rights=impersonate&requirePolicy=true';
+  const { body } = await api.call('POST', `${v1}/clusters?${query}`, { name: 'scoped-1' });
+  const asked = { namespaces: ['shop', 'payments'], rights: 'impersonate', requirePolicy: true };
+  expect(body.installManifest).toContain(JSON.stringify(asked));
+  const path = `${v1}/clusters/scoped-1:issue-join-token`;
+  expect((await api.call('POST', path)).body.installManifest).toContain('# {}');
+  const refused = await api.call('POST', `${path}?namespaces=shop,Pay%22ments`);
+  expect(refused).toMatchObject({ status: 400, body: { code: 'request_invalid' } });
+  expect(JSON.stringify(refused.body)).toContain('namespaces');
+});
+
 test('labels are replaced, and clusters are found by them', async () => {
   await api.call('POST', `${v1}/clusters`, { name: 'us-1', labels: { region: 'us' } });
   const labels = { region: 'us', 'example.com/tier': 'gold' };

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { pageItemsMax } from '../limits.ts';
+import { installNamespacesMax, pageItemsMax } from '../limits.ts';
 
 // What the API says and takes, as schemas: the OpenAPI document is made of them, and clients use their inferred types.
 // Times are ISO 8601 in UTC and always the hub's, but for those that say otherwise.
@@ -129,6 +129,29 @@ export const addClusterSchema = z
   })
   .openapi('AddCluster');
 
+/** What the install manifest gives the agent; the hub keeps none of it, because it is the cluster's own matter. */
+export const installQuery = z.object({
+  namespaces: z
+    .string()
+    .transform((text) => [...new Set(text.split(','))])
+    .pipe(z.array(resourceName).max(installNamespacesMax))
+    .optional()
+    .openapi({
+      description:
+        'Namespaces with "," between them in which alone the agent works; absent, it is the whole cluster.',
+    }),
+  rights: z.enum(['own', 'impersonate']).optional().openapi({
+    description:
+      'With `impersonate` the agent itself may only look, and each unit needs a service account.',
+  }),
+  requirePolicy: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .optional()
+    .openapi({ description: "Whether the agent permits nothing without the cluster's policy." }),
+});
+export type InstallQuery = z.output<typeof installQuery>;
+
 /** The join token is in this answer only: the hub keeps its hash. */
 export const joinSchema = z
   .object({
@@ -162,6 +185,10 @@ export const repositorySchema = z
     credentialsSecretName: z.string().optional(),
     webhookSecretName: z.string().optional(),
     pollIntervalMs: count,
+    /** What agents are to ask of a commit's signature; absent is nothing. */
+    verification: z
+      .object({ mode: z.enum(['warn', 'required']), keysName: z.string().optional() })
+      .optional(),
     head: commit.optional(),
     headSeenAt: time.optional(),
     /** Set while the repository cannot be read. */

@@ -13,6 +13,7 @@ import {
   pipelineDefined,
   releasesDiscovered,
   report,
+  repositoryDefined,
   rolloutStarted,
   rolloutSucceeded,
 } from './testing/index.ts';
@@ -95,6 +96,27 @@ test('an assignment is whole: the definition that it names, the resolved path an
   ]);
   expect(readModel.assignment(clusterId('eu-2'), 'checkout', 'staging')?.generation).toBe(1);
   expect(readModel.assignment(clusterId('eu-2'), 'checkout', 'production')).toBeUndefined();
+});
+
+test('an assignment asks for the signatures that its repository asked for when it was made', async () => {
+  await using fixture = await openFixture();
+  const { log, readModel } = fixture;
+  const verification = { mode: 'required', keysName: 'maintainers' } as const;
+  const repository = (change: object) => ({
+    ...repositoryDefined,
+    definition: { ...repositoryDefined.definition, ...change },
+  });
+  const rolledOut = (release: number, clusters: string[]) =>
+    rolloutStarted({ stage: 'staging', release, rollout: release, generation: release, clusters });
+  await append(log, streams.repository('environments'), repository({}));
+  await append(log, checkout, pipelineDefined('checkout'), releasesDiscovered(1, 2));
+  await append(log, checkout, ...rolledOut(1, ['eu-1', 'eu-2']));
+  await append(log, streams.repository('environments'), repository({ verification }));
+  await append(log, checkout, ...rolledOut(2, ['eu-2']));
+  await readModel.catchUp();
+  // One generation has one content, or the agent would refuse it: a change travels with the next one.
+  expect(readModel.assignmentsOf(clusterId('eu-1'))[0]).not.toHaveProperty('verification');
+  expect(readModel.assignmentsOf(clusterId('eu-2'))[0]?.verification).toEqual(verification);
 });
 
 test('F02: a withdrawn target stays an assignment, with its disposition and a newer generation', async () => {

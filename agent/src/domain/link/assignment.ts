@@ -79,6 +79,8 @@ export type HealthCheck = {
 /** A prune above both limits is held until a person confirms it. */
 export type DeletionBudget = { readonly objectsMax: number; readonly percentMax: number };
 
+export const deletionBudgetDefault: DeletionBudget = { objectsMax: 10, percentMax: 30 };
+
 export type ApplyOptions = {
   /** Namespace for namespaced objects that name none; empty means `default`. */
   readonly namespace: string;

@@ -9,12 +9,14 @@ export {
   type DeletionBudget,
   type Disposition,
   type DriftPolicy,
+  deletionBudgetDefault,
   type HealthCheck,
   type IgnoreRule,
   type RenderOptions,
   type UnitId,
   unitIdOf,
   unitObjectName,
+  type Verification,
 } from './assignment.ts';
 export type {
   AuditEntry,

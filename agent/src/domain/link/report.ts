@@ -73,6 +73,10 @@ export type UnitReport = {
 export type AuditKind =
   | 'AssignmentAccepted'
   | 'AssignmentRefused'
+  | 'PolicyRefused'
+  | 'SignatureVerified'
+  | 'SignatureWarned'
+  | 'SignatureRefused'
   | 'RenderFailed'
   | 'ApplyFailed'
   | 'ObjectsApplied'

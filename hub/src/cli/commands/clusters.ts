@@ -18,7 +18,34 @@ export function addClusterCommands(program: Command, context: CliContext): void 
   addClusterDeletionCommand(cluster, context);
 }
 
-type JoinOptions = { joinTokenOnly?: boolean };
+type JoinOptions = {
+  joinTokenOnly?: boolean;
+  namespaceScope?: string;
+  impersonateOnly?: boolean;
+  requirePolicy?: boolean;
+};
+
+const namespaceScope = () =>
+  new Option(
+    '--namespace-scope <names>',
+    'let the agent work in these namespaces only, with "," between them',
+  );
+const impersonateOnly = () =>
+  new Option(
+    '--impersonate-only',
+    'let the agent change nothing by itself: each stage names a service account',
+  );
+const requirePolicy = () =>
+  new Option(
+    '--require-policy',
+    'let the agent permit nothing without the ConfigMap fairlead-policy',
+  );
+
+const installQuery = ({ namespaceScope, impersonateOnly, requirePolicy }: JoinOptions) => ({
+  namespaces: namespaceScope,
+  rights: impersonateOnly ? 'impersonate' : undefined,
+  requirePolicy: requirePolicy ? 'true' : undefined,
+});
 
 function addJoining(cluster: Command, context: CliContext): void {
   const tokenOnly = () => new Option('--join-token-only', 'print the join token instead');
@@ -28,25 +55,35 @@ function addJoining(cluster: Command, context: CliContext): void {
     .argument('<name>')
     .option('-l, --label <key=value>', 'label that stages select by (repeatable)', collectLabel)
     .option('--project <name>', 'project that the cluster belongs to')
+    .addOption(namespaceScope())
+    .addOption(impersonateOnly())
+    .addOption(requirePolicy())
     .addOption(tokenOnly())
     .action(async (name: string, options: AddOptions, command: Command) => {
       const session = await openSession(context, command);
-      const join = await session.api.send<ClusterJoinDocument>('POST', '/clusters', {
-        name,
-        project: options.project,
-        labels: options.label ?? {},
-      });
+      const body = { name, project: options.project, labels: options.label ?? {} };
+      const join = await session.api.send<ClusterJoinDocument>(
+        'POST',
+        '/clusters',
+        body,
+        installQuery(options),
+      );
       printJoin(session, join, options);
     });
   cluster
     .command('join-token')
     .description('print a new install manifest for a cluster that is registered already')
     .argument('<name>')
+    .addOption(namespaceScope())
+    .addOption(impersonateOnly())
+    .addOption(requirePolicy())
     .addOption(tokenOnly())
     .action(async (name: string, options: JoinOptions, command: Command) => {
       const session = await openSession(context, command);
       const path = `/clusters/${segment(name)}:issue-join-token`;
-      printJoin(session, await session.api.send<ClusterJoinDocument>('POST', path), options);
+      const query = installQuery(options);
+      const join = await session.api.send<ClusterJoinDocument>('POST', path, undefined, query);
+      printJoin(session, join, options);
     });
 }
 

@@ -101,4 +101,12 @@ export type RepositoryDefinition = {
   /** Name of the hub's secret for the HMAC of webhooks; without it a webhook is refused. */
   readonly webhookSecretName?: string;
   readonly pollIntervalMs: number;
+  /** What agents are to ask of a commit's signature; absent is nothing. A cluster's own policy may ask for more. */
+  readonly verification?: VerificationPolicy;
+};
+
+export type VerificationPolicy = {
+  readonly mode: 'warn' | 'required';
+  /** ConfigMap or Secret in the agents' namespace with the trusted keys; absent is all that each cluster trusts. */
+  readonly keysName?: string;
 };

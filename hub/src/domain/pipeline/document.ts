@@ -1,5 +1,10 @@
 import { formatDuration } from '@fairlead/shared/time';
-import type { PipelineDefinition, RepositoryDefinition, StageDefinition } from './definition.ts';
+import type {
+  PipelineDefinition,
+  RepositoryDefinition,
+  StageDefinition,
+  VerificationPolicy,
+} from './definition.ts';
 import { apiVersion, type Resource } from './resources.ts';
 
 /** The document that a resource can be defined with again, with every default written out. */
@@ -26,6 +31,12 @@ const repositorySpec = (definition: RepositoryDefinition) => ({
   ...(definition.webhookSecretName === undefined
     ? {}
     : { webhook: { secretRef: definition.webhookSecretName } }),
+  ...(definition.verification === undefined ? {} : { verify: verifySpec(definition.verification) }),
+});
+
+const verifySpec = ({ mode, keysName }: VerificationPolicy) => ({
+  mode,
+  ...(keysName === undefined ? {} : { keysRef: keysName }),
 });
 
 const pipelineSpec = ({ repository, include, exclude, stages }: PipelineDefinition) => ({

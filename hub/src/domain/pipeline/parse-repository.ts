@@ -1,6 +1,14 @@
 import type { ProjectName, RepositoryName } from '@fairlead/shared/ids';
-import type { RepositoryDefinition } from './definition.ts';
-import { fault, isAbsent, type Node, readDuration, readMapping, readText } from './reader.ts';
+import type { RepositoryDefinition, VerificationPolicy } from './definition.ts';
+import {
+  fault,
+  isAbsent,
+  type Node,
+  readChoice,
+  readDuration,
+  readMapping,
+  readText,
+} from './reader.ts';
 
 const pollIntervalMsDefault = 60_000;
 const pollIntervalMsMin = 5_000;
@@ -13,8 +21,7 @@ export function parseRepositorySpec(
   { name, project }: { name: RepositoryName; project: ProjectName },
 ): RepositoryDefinition {
   const at = readMapping(spec, {
-    known: ['url', 'branch', 'credentials', 'webhook', 'pollInterval'],
-    notYet: ['verify'],
+    known: ['url', 'branch', 'credentials', 'webhook', 'pollInterval', 'verify'],
   });
   const url = readText(at('url'));
   if (url !== '' && !isRemoteUrl(url)) {
@@ -27,6 +34,7 @@ export function parseRepositorySpec(
   if (!branchPattern.test(branch)) fault(at('branch'), 'is no name of a Git branch');
   const credentialsSecretName = secretName(at('credentials'));
   const webhookSecretName = secretName(at('webhook'));
+  const verification = verificationPolicy(at('verify'));
   return {
     name,
     project,
@@ -38,7 +46,22 @@ export function parseRepositorySpec(
     }),
     ...(credentialsSecretName === undefined ? {} : { credentialsSecretName }),
     ...(webhookSecretName === undefined ? {} : { webhookSecretName }),
+    ...(verification === undefined ? {} : { verification }),
   };
+}
+
+function verificationPolicy(node: Node): VerificationPolicy | undefined {
+  if (isAbsent(node)) return undefined;
+  const at = readMapping(node, { known: ['mode', 'keysRef'] });
+  // Whoever writes the block wants signatures.
+  const mode = readChoice(at('mode'), ['none', 'warn', 'required'], 'required');
+  const keysRef = at('keysRef');
+  const keysName = isAbsent(keysRef) ? undefined : readText(keysRef);
+  if (keysName && !secretNamePattern.test(keysName)) {
+    fault(keysRef, 'is no name of a ConfigMap or Secret');
+  }
+  if (mode === 'none') return undefined;
+  return { mode, ...(keysName ? { keysName } : {}) };
 }
 
 function secretName(node: Node): string | undefined {

@@ -98,6 +98,35 @@ spec: {url: "https://me:secret@git.example.com/x.git", pollInterval: 1s}
   ]);
 });
 
+test('a repository asks for signatures, and is written as it can be read again', () => {
+  const repository = (verify: string) => `
+apiVersion: fairlead.dev/v1alpha1
+kind: Repository
+metadata: {name: environments}
+spec: {url: "https://git.example.com/x.git", verify: ${verify}}
+`;
+  const read = (text: string) => {
+    const parsed = parseResources(text);
+    const [resource] = parsed.ok ? parsed.value : [];
+    if (resource?.kind !== 'Repository') throw new Error(JSON.stringify(parsed));
+    expect(parseResources(stringify(resourceDocument(resource)))).toEqual(parsed);
+    return resource.definition.verification;
+  };
+  expect(read(repository('{mode: required, keysRef: shop-maintainers}'))).toEqual({
+    mode: 'required',
+    keysName: 'shop-maintainers',
+  });
+  expect(read(repository('{mode: warn}'))).toEqual({ mode: 'warn' });
+  // Whoever writes the block wants signatures.
+  expect(read(repository('{keysRef: shop}'))).toEqual({ mode: 'required', keysName: 'shop' });
+  expect(read(repository('{mode: none}'))).toBeUndefined();
+  expect(faultsOf(repository('{mode: requird, keysRef: "A b", keys: x}'))).toEqual([
+    'Repository environments: spec.verify.keys: is not a known key',
+    'Repository environments: spec.verify.mode: must be one of none, warn, required; did you mean required?',
+    'Repository environments: spec.verify.keysRef: is no name of a ConfigMap or Secret',
+  ]);
+});
+
 test('CFG-01: a cycle is refused with its path, and a repeated stage with its place', () => {
   const stage = (name: string, after: string) => `
   - {name: ${name}, after: [${after}], path: x, clusters: {matchLabels: {a: b}}}`;

@@ -9,7 +9,12 @@ import type {
 } from '@fairlead/shared/ids';
 import { err, ok, type Result } from '@fairlead/shared/result';
 import type { Instant } from '@fairlead/shared/time';
-import type { ApplyPolicy, PipelineDefinition, RenderPolicy } from '../pipeline/definition.ts';
+import type {
+  ApplyPolicy,
+  PipelineDefinition,
+  RenderPolicy,
+  VerificationPolicy,
+} from '../pipeline/definition.ts';
 import type { PipelineEvent } from '../promotion/events.ts';
 
 /** What a target must run, complete: the agent needs nothing else of the hub to reconcile it. */
@@ -34,6 +39,11 @@ export type Assignment = {
   readonly confirmedPruneDigest: string;
   /** Hub time of an order to delete. */
   readonly deletionOrderedAt?: Instant;
+  /**
+   * The repository's policy when the target was assigned: one generation has one content, so a later change of it travels
+   * with the next one. Absent asks for no signature.
+   */
+  readonly verification?: VerificationPolicy;
 };
 
 /** An order to delete that no agent has taken up for this long is given to none: a person must give it again. */
@@ -47,10 +57,11 @@ export const isStaleDeletion = (
 type TargetAssigned = Extract<PipelineEvent, { type: 'TargetAssigned' }>;
 type TargetWithdrawn = Extract<PipelineEvent, { type: 'TargetWithdrawn' }>;
 
-/** Joins a recorded assignment with the definition revision that it names. */
+/** Joins a recorded assignment with the definition revision that it names, and with its repository's policy of then. */
 export function composeAssignment(
   definition: PipelineDefinition,
   assigned: TargetAssigned,
+  verification: VerificationPolicy | undefined,
 ): Assignment | undefined {
   const stage = definition.stages.find((candidate) => candidate.name === assigned.stage);
   if (stage === undefined) return undefined;
@@ -70,6 +81,7 @@ export function composeAssignment(
     apply: stage.apply,
     confirmedPruneGeneration: assigned.confirmedPruneGeneration ?? 0,
     confirmedPruneDigest: assigned.confirmedPruneDigest ?? '',
+    ...(verification === undefined ? {} : { verification }),
   };
 }
 

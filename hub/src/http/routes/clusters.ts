@@ -18,6 +18,8 @@ import {
   clusterPageSchema,
   clusterSchema,
   clusterStatusSchema,
+  type InstallQuery,
+  installQuery,
   joinSchema,
   pageQuery,
   reasonSchema,
@@ -148,7 +150,7 @@ function joinEndpoints(options: HttpApiOptions): Endpoint[] {
   const joinDocument = async (
     clusterName: string,
     join: ReturnType<typeof newJoin>,
-    position: number,
+    { position, install }: { position: number; install: InstallQuery },
   ): Promise<ClusterJoinDocument> => {
     const { joinToken, tokenExpiresAt } = join;
     await readModel.waitFor(position, readYourWritesTimeoutMs);
@@ -156,7 +158,7 @@ function joinEndpoints(options: HttpApiOptions): Endpoint[] {
       cluster: clusterDocument(found(readModel.findCluster(clusterName), 'cluster', clusterName)),
       joinToken,
       expiresAt: timeText(tokenExpiresAt),
-      installManifest: await renderInstallManifest({ clusterName, joinToken }),
+      installManifest: await renderInstallManifest({ clusterName, joinToken, ...install }),
       position,
     };
   };
@@ -166,10 +168,11 @@ function joinEndpoints(options: HttpApiOptions): Endpoint[] {
       path: '/clusters',
       tag,
       summary: 'Adds a cluster and gives what it joins with.',
+      query: installQuery,
       body: addClusterSchema,
       response: joinSchema,
       status: 201,
-      handle: async ({ body, actor }) => {
+      handle: async ({ body, query, actor }) => {
         const { joinToken, ...token } = newJoin();
         const name = parsedName<ClusterName>(body.name, 'name');
         const { position } = accepted(
@@ -186,7 +189,7 @@ function joinEndpoints(options: HttpApiOptions): Endpoint[] {
             actor,
           ),
         );
-        return joinDocument(name, { joinToken, ...token }, position);
+        return joinDocument(name, { joinToken, ...token }, { position, install: query });
       },
     }),
     endpoint({
@@ -195,13 +198,14 @@ function joinEndpoints(options: HttpApiOptions): Endpoint[] {
       tag,
       summary: 'Issues another join token; the one before ends.',
       params,
+      query: installQuery,
       response: joinSchema,
-      handle: async ({ params: { cluster }, actor }) => {
+      handle: async ({ params: { cluster }, query, actor }) => {
         const { joinToken, ...token } = newJoin();
         const { position } = accepted(
           await commands.cluster(cluster, { type: 'issue-join-token', ...token }, actor),
         );
-        return joinDocument(cluster, { joinToken, ...token }, position);
+        return joinDocument(cluster, { joinToken, ...token }, { position, install: query });
       },
     }),
   ];

@@ -60,8 +60,8 @@ export async function startHttpFixture(change: Partial<HttpApiOptions> = {}): Pr
     }),
     lastSeenOf: () => undefined,
     onEpochAdvanced: () => {},
-    renderInstallManifest: ({ clusterName, joinToken }) =>
-      `kind: Secret\nmetadata: {name: ${clusterName}}\nstringData: {token: ${joinToken}}\n`,
+    renderInstallManifest: ({ clusterName, joinToken, ...install }) =>
+      `kind: Secret\nmetadata: {name: ${clusterName}}\nstringData: {token: ${joinToken}}\n# ${JSON.stringify(install)}\n`,
     planOf: async () =>
       err({ code: 'not_connected', detail: 'its agent is not connected to this hub' }),
     receiveWebhook: async ({ repository, headers, body }) =>

@@ -3,7 +3,7 @@ import type { PipelineEvent } from '../../domain/promotion/events.ts';
 import { composeAssignment, withdrawnAssignment } from '../../domain/rollout/index.ts';
 import type { Orm } from '../orm.ts';
 import { preparedInsert } from '../prepared.ts';
-import { pipelineRevisionTable, targetTable } from '../schema.ts';
+import { pipelineRevisionTable, repositoryTable, targetTable } from '../schema.ts';
 import type { Entry, FoldBatch } from './batch.ts';
 
 type Assigned = Extract<PipelineEvent, { type: 'TargetAssigned' }>;
@@ -43,9 +43,17 @@ export function createTargetFold(orm: Orm) {
     return row?.definition;
   };
 
+  const verificationOf = (repository: string) =>
+    orm
+      .select({ definition: repositoryTable.definition })
+      .from(repositoryTable)
+      .where(eq(repositoryTable.name, repository))
+      .get()?.definition.verification;
+
   const assign = (batch: FoldBatch, pipeline: string, { event, recordedAt }: Entry<Assigned>) => {
     const definition = definitionOf(batch, pipeline, event.definitionRevision);
-    const assignment = definition && composeAssignment(definition, event);
+    const assignment =
+      definition && composeAssignment(definition, event, verificationOf(definition.repository));
     if (assignment === undefined) {
       throw new Error(
         `${pipeline}/${event.stage} was assigned by revision ${event.definitionRevision}, ` +

@@ -54,7 +54,7 @@ export const definition = (name: string): PipelineDefinition => ({
   stages: [stageDefinition('staging', []), stageDefinition('production', ['staging'])],
 });
 
-export const repositoryDefined: DomainEvent = {
+export const repositoryDefined: Extract<DomainEvent, { type: 'RepositoryDefined' }> = {
   type: 'RepositoryDefined',
   definition: {
     name: 'environments' as RepositoryName,
