@@ -1,6 +1,6 @@
-import { discoveryAgeMsMin } from '../limits.ts';
+import { capabilitiesAgeMsMax, discoveryAgeMsMin } from '../limits.ts';
 import type { Connection } from './connection.ts';
-import type { Resource } from './port.ts';
+import type { Capabilities, Resource } from './port.ts';
 
 type AggregatedDiscovery = {
   items: {
@@ -25,6 +25,7 @@ export type Discovery = {
     signal?: AbortSignal,
   ) => Promise<Resource | undefined>;
   readonly watchable: (signal?: AbortSignal) => Promise<readonly Resource[]>;
+  readonly capabilities: (signal?: AbortSignal) => Promise<Capabilities>;
 };
 
 const accept =
@@ -39,6 +40,7 @@ type Served = {
 /** What the API server serves, read in two requests and read again when a kind is asked for that is not known. */
 export function createDiscovery(connection: Connection): Discovery {
   let served: Promise<Served> | undefined;
+  let capable: { readonly atMs: number; readonly value: Promise<Capabilities> } | undefined;
 
   const read = async (signal?: AbortSignal): Promise<Served> => {
     const lists = (await Promise.all(
@@ -90,6 +92,24 @@ export function createDiscovery(connection: Connection): Discovery {
       const known = (await current(Number.POSITIVE_INFINITY, signal)).byKind.get(key);
       // A kind may be new because its definition was applied a moment ago.
       return known ?? (await current(discoveryAgeMsMin, signal)).byKind.get(key);
+    },
+    capabilities: async (signal) => {
+      if (capable && performance.now() - capable.atMs <= capabilitiesAgeMsMax) return capable.value;
+      const value = (async (): Promise<Capabilities> => {
+        const { byKind } = await current(capabilitiesAgeMsMax, signal);
+        const version = (await connection.json({ method: 'GET', path: '/version', signal })) as {
+          gitVersion: string;
+        };
+        const groupVersions = [...byKind.values()].map(({ apiVersion }) => apiVersion);
+        const apiVersions = [...new Set([...groupVersions, ...byKind.keys()])].sort();
+        return { kubeVersion: version.gitVersion, apiVersions };
+      })();
+      const reading = { atMs: performance.now(), value };
+      capable = reading;
+      value.catch(() => {
+        if (capable === reading) capable = undefined;
+      });
+      return value;
     },
     watchable: async (signal) => (await current(Number.POSITIVE_INFINITY, signal)).watchable,
   };

@@ -47,6 +47,7 @@ export function createKubernetesCluster(access: KubernetesAccess): Cluster {
   return {
     resourceOf: discovery.resourceOf,
     resources: discovery.watchable,
+    capabilities: discovery.capabilities,
     apply,
     setManagedFields: async (object, managedFields, signal) => {
       const { resourceVersion } = object.metadata;
