@@ -81,7 +81,9 @@ metadata:
 rules:
 # "create" cannot be limited to a name, because the name is not known before the object exists.
 - {apiGroups: [""], resources: [secrets], verbs: [create]}
-- {apiGroups: [""], resources: [secrets], resourceNames: [fairlead-agent-identity], verbs: [get, update, patch]}
+- {apiGroups: [""], resources: [secrets], resourceNames: [fairlead-agent-identity], verbs: [update, patch]}
+# Its own identity, and the keys of SOPS in Secrets that stages name; in this namespace only.
+- {apiGroups: [""], resources: [secrets], verbs: [get]}
 - {apiGroups: [fairlead.dev], resources: [units], verbs: [get, list, watch, create, patch, update, delete]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
@@ -167,7 +169,8 @@ spec:
           timeoutSeconds: 5
         resources:
           requests: {cpu: 10m, memory: 64Mi}
-          limits: {memory: 256Mi}
+          # The agent itself stays far below; two renderings may take 384 MiB each before they are refused.
+          limits: {memory: 1Gi}
         securityContext:
           allowPrivilegeEscalation: false
           readOnlyRootFilesystem: true
