@@ -2,12 +2,14 @@
 import { parseArgs } from 'node:util';
 import { benchApply } from './apply.ts';
 import { benchPropagation } from './propagation.ts';
+import { benchRender } from './render.ts';
 
 const usage = `usage: npm run bench -- <name> [options]
 
   propagation [--pushes 50]   times from git push to healthy, p50 and p99
   apply [--units 1000]        units of four objects applied and healthy, beside a bare loop of applies
         [--agent FILE]        measures this program of the agent instead of a fresh bundle, for profiles
+  render [--units 1000]       kustomizations and charts rendered cold and again, beside one process after another
 `;
 
 const { values, positionals } = parseArgs({
@@ -17,6 +19,7 @@ const { values, positionals } = parseArgs({
 
 const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = {
   propagation: () => benchPropagation({ pushesTotal: Number(values.pushes ?? 50) }),
+  render: () => benchRender({ unitsTotal: Number(values.units ?? 1_000) }),
   apply: () => benchApply({ unitsTotal: Number(values.units ?? 1_000), program: values.agent }),
 };
 
