@@ -40,10 +40,31 @@ export const renderDurationMsMax = 60_000;
 export const renderKillGraceMs = 1_000;
 /** Tools that run at once. */
 export const renderProcessesMax = 4;
+/** Processes of the render host at once. */
+export const renderHostsMax = 2;
+/** One of them; a rendering that needs more is refused. */
+export const renderHostMemoryBytesMax = 384 * 1024 * 1024;
+/** Renderings after which a process of the render host is replaced. */
+export const renderHostRendersMax = 200;
+export const renderHostIdleMs = 3_000;
+/** All values files of one chart. */
+export const helmValuesBytesMax = 4 * 1024 * 1024;
+/** Template files of a chart that are searched for what cannot work. */
+export const chartFilesLookedAtMax = 2_000;
+/** What the cluster serves is read again for charts after this time. */
+export const capabilitiesAgeMsMax = 60_000;
 /** Manifest files of one path. */
 export const renderFilesMax = 5_000;
 export const renderCacheBytesMax = 256 * 1024 * 1024;
 export const renderCacheEntriesMax = 4_096;
+
+// Decryption.
+/** A Unix socket's address holds this many bytes on every system that the agent runs on. */
+export const sopsSocketPathBytesMax = 103;
+/** Keys of a Secret are used this long before the Secret is read again. */
+export const sopsKeysAgeMsMax = 10_000;
+/** One encrypted file. */
+export const sopsFileBytesMax = 8 * 1024 * 1024;
 
 // Signatures and the cluster's policy.
 /** OpenPGP signatures of one commit that are looked at. */

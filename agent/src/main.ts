@@ -112,9 +112,17 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
       reconciler?.preview(assignment, ended) ?? failedPlan('the agent starts; ask again'),
   });
   const renderer = createRenderer({
-    kustomize: config.kustomize,
-    helm: config.helm,
+    programs: {
+      renderHost: config.renderHost,
+      kustomize: config.kustomize,
+      helm: config.helm,
+      sops: config.sops,
+    },
     cacheDirectory: inData('render'),
+    readSecret: secretAccess(cluster, config.namespace).getSecret,
+    agentNamespace: config.namespace,
+    capabilities: cluster.capabilities,
+    onNotice: ({ pipeline, stage }, message) => logger.warn({ pipeline, stage }, message),
   });
   reconciler = createReconciler({
     cluster,

@@ -1,18 +1,15 @@
-# The agent: one bundle, SQLite's binding, kustomize and helm. Build from the repository's top folder:
+# The agent: one bundle, SQLite's binding, the render host (kustomize and helm) and sops. Build from the repository's top folder:
 #   docker build -f deploy/images/agent.Dockerfile -t fairlead/agent .
 
-# The tools at the versions of deploy/tools/go.mod, stamped so that they print them: the agent's cache depends on it.
+# The tools at the versions of deploy/tools/go.mod. The stamp changes with them: the agent's cache depends on it.
 FROM golang:1.26-bookworm AS tools
 WORKDIR /tools
 COPY deploy/tools/go.mod deploy/tools/go.sum ./
+COPY deploy/tools/render-host render-host
 ENV CGO_ENABLED=0
-RUN version() { go list -m -f '{{.Version}}' "$1"; } \
-  && go build -trimpath -o /out/kustomize \
-    -ldflags "-s -w -X sigs.k8s.io/kustomize/api/provenance.version=$(version sigs.k8s.io/kustomize/kustomize/v5)" \
-    sigs.k8s.io/kustomize/kustomize/v5 \
-  && go build -trimpath -o /out/helm \
-    -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=$(version helm.sh/helm/v4)" \
-    helm.sh/helm/v4/cmd/helm
+RUN stamp="0.1.0-$(cat go.mod render-host/* | sha256sum | cut -c1-12)" \
+  && go build -trimpath -o /out/fairlead-render-host -ldflags "-s -w -X main.version=$stamp" ./render-host \
+  && go build -trimpath -o /out/sops -ldflags "-s -w" github.com/getsops/sops/v3/cmd/sops
 
 FROM node:24-bookworm-slim AS bundle
 WORKDIR /source

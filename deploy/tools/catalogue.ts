@@ -10,13 +10,17 @@ export type ToolName =
   | 'kubectl'
   | 'kustomize'
   | 'kwok'
-  | 'nats-server';
+  | 'nats-server'
+  | 'render-host'
+  | 'sops';
 
 export type Tool = {
   readonly goPackage: string;
   readonly versionArguments: readonly string[];
   /** Linker `-X` assignments for a version without its leading v. */
   readonly stamp: (version: string) => readonly string[];
+  /** A program of this repository: its version holds a digest of its sources and of go.mod. */
+  readonly sources?: string;
   /** True for what the folder in KUBEBUILDER_ASSETS (envtest's convention) holds. */
   readonly inKubebuilderAssets: boolean;
 };
@@ -72,6 +76,20 @@ export const catalogue: Readonly<Record<ToolName, Tool>> = {
   'nats-server': {
     goPackage: 'github.com/nats-io/nats-server/v2',
     versionArguments: ['--version'],
+    stamp: () => [],
+    inKubebuilderAssets: false,
+  },
+  'render-host': {
+    goPackage: 'fairlead.dev/tools/render-host',
+    versionArguments: ['version'],
+    stamp: (version) => [`main.version=${version}`],
+    sources: 'render-host',
+    inKubebuilderAssets: false,
+  },
+  sops: {
+    goPackage: 'github.com/getsops/sops/v3/cmd/sops',
+    // Without the second flag it asks the network whether there is a newer one.
+    versionArguments: ['--version', '--disable-version-check'],
     stamp: () => [],
     inKubebuilderAssets: false,
   },

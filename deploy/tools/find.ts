@@ -1,6 +1,7 @@
 // The search order for one tool, and the same for many at once.
 
-import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { buildTool, exists, versionOf } from './build.ts';
@@ -83,7 +84,18 @@ export async function locateTool(name: ToolName, options: FindOptions = {}): Pro
 /** The version that go.mod pins, without its leading v. */
 export async function wantedVersion(name: ToolName): Promise<string> {
   const goMod = await readFile(join(moduleDirectory, 'go.mod'), 'utf8');
-  return pinnedVersion(goMod, catalogue[name].goPackage);
+  const { goPackage, sources } = catalogue[name];
+  return sources === undefined ? pinnedVersion(goMod, goPackage) : ownVersion(goMod, sources);
+}
+
+/** Another digest is another program, whatever was built before. */
+async function ownVersion(goMod: string, sources: string): Promise<string> {
+  const digest = createHash('sha256').update(goMod);
+  const folder = join(moduleDirectory, sources);
+  for (const file of (await readdir(folder)).sort()) {
+    digest.update(await readFile(join(folder, file)));
+  }
+  return `0.1.0-${digest.digest('hex').slice(0, 12)}`;
 }
 
 export function cacheDirectory(

@@ -1,5 +1,5 @@
 // Finds the real programs that tests, the demo and benchmarks run: Kubernetes' control plane, etcd,
-// NATS, kwok, kustomize and helm. Each is looked for in the environment, on the PATH and in a cache of
+// NATS, kwok, kustomize, helm, sops and the render host. Each is looked for in the environment, on the PATH and in a cache of
 // earlier builds; what is still missing is built with Go from the versions pinned in go.mod here.
 //
 // Imports only Node built-ins, because it runs before and without the workspace's packages.

@@ -33,9 +33,17 @@ export const importRules: readonly ImportRule[] = [
     name: 'generated code stops at the link modules',
     from: /^(hub|agent|shared)\/src\//,
     except: /^(hub\/src\/(agent-link|ingest)|agent\/src\/hub-link)\//,
-    bans: /^(@fairlead\/proto|proto\/|@grpc\/grpc-js)/,
+    bans: /^(@fairlead\/proto|proto\/)/,
     reason:
       'a change of the wire must not reach the core: map it to a domain type in the link module',
+  },
+  {
+    name: 'gRPC stops at the modules that speak it',
+    from: /^(hub|agent|shared)\/src\//,
+    except: /^(hub\/src\/(agent-link|ingest)|agent\/src\/(hub-link|render\/sops))\//,
+    bans: /^@grpc\/grpc-js/,
+    reason:
+      'a stream has its own ways to fail: the module that speaks it turns them into domain types',
   },
   {
     name: 'SQL stops at the stores',

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { benchApply } from './apply.ts';
 import { benchDrift } from './drift.ts';
 import { benchPropagation } from './propagation.ts';
+import { benchRender } from './render.ts';
 
 const usage = `usage: npm run bench -- <name> [options]
 
@@ -12,6 +13,7 @@ const usage = `usage: npm run bench -- <name> [options]
   drift [--units 1250]        from a change by hand to its repair: deleted and edited objects, stripped labels,
         [--samples 200]       and edits in a row of one object; and the agent's memory
         [--agent FILE]
+  render [--units 1000]       kustomizations and charts rendered cold and again, beside one process after another
 `;
 
 const { values, positionals } = parseArgs({
@@ -26,6 +28,7 @@ const { values, positionals } = parseArgs({
 
 const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = {
   propagation: () => benchPropagation({ pushesTotal: Number(values.pushes ?? 50) }),
+  render: () => benchRender({ unitsTotal: Number(values.units ?? 1_000) }),
   apply: () => benchApply({ unitsTotal: Number(values.units ?? 1_000), program: values.agent }),
   drift: () =>
     benchDrift({

@@ -1,6 +1,6 @@
-import { discoveryAgeMsMin } from '../limits.ts';
+import { capabilitiesAgeMsMax, discoveryAgeMsMin } from '../limits.ts';
 import type { Connection } from './connection.ts';
-import type { Resource } from './port.ts';
+import type { Capabilities, Resource } from './port.ts';
 
 type AggregatedDiscovery = {
   items: {
@@ -28,6 +28,7 @@ export type Discovery = {
     signal?: AbortSignal,
     freshness?: 'fresh' | 'known',
   ) => Promise<readonly Resource[]>;
+  readonly capabilities: (signal?: AbortSignal) => Promise<Capabilities>;
 };
 
 const accept =
@@ -42,6 +43,7 @@ type Served = {
 /** What the API server serves, read in two requests and read again when a kind is asked for that is not known. */
 export function createDiscovery(connection: Connection): Discovery {
   let served: Promise<Served> | undefined;
+  let capable: { readonly atMs: number; readonly value: Promise<Capabilities> } | undefined;
 
   const read = async (signal?: AbortSignal): Promise<Served> => {
     const lists = (await Promise.all(
@@ -97,6 +99,24 @@ export function createDiscovery(connection: Connection): Discovery {
     watchable: async (signal, freshness = 'known') => {
       const ageMsMax = freshness === 'fresh' ? discoveryAgeMsMin : Number.POSITIVE_INFINITY;
       return (await current(ageMsMax, signal)).watchable;
+    },
+    capabilities: async (signal) => {
+      if (capable && performance.now() - capable.atMs <= capabilitiesAgeMsMax) return capable.value;
+      const value = (async (): Promise<Capabilities> => {
+        const { byKind } = await current(capabilitiesAgeMsMax, signal);
+        const version = (await connection.json({ method: 'GET', path: '/version', signal })) as {
+          gitVersion: string;
+        };
+        const groupVersions = [...byKind.values()].map(({ apiVersion }) => apiVersion);
+        const apiVersions = [...new Set([...groupVersions, ...byKind.keys()])].sort();
+        return { kubeVersion: version.gitVersion, apiVersions };
+      })();
+      const reading = { atMs: performance.now(), value };
+      capable = reading;
+      value.catch(() => {
+        if (capable === reading) capable = undefined;
+      });
+      return value;
     },
   };
 }

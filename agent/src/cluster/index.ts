@@ -13,6 +13,7 @@ export {
   type ApplyOptions,
   addressOf,
   addressOfKey,
+  type Capabilities,
   type Cluster,
   ClusterError,
   type ClusterErrorCode,

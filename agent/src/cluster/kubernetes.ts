@@ -49,6 +49,7 @@ export function createKubernetesCluster(access: KubernetesAccess): Cluster {
   return {
     resourceOf: discovery.resourceOf,
     resources: discovery.watchable,
+    capabilities: discovery.capabilities,
     apply,
     setManagedFields: async (object, managedFields, signal, as) => {
       const { resourceVersion } = object.metadata;

@@ -14,6 +14,9 @@ const kinds = (
     hasStatus,
   }));
 
+/** What the cluster in memory says it is. */
+export const memoryVersion = 'v1.37.0';
+
 /** What the cluster in memory serves before any definition is applied. */
 export const memoryKinds: readonly Resource[] = [
   ...kinds('v1', false, 'Namespace Node PersistentVolume'),

@@ -1,5 +1,5 @@
 import { groupOf, type KubernetesObject } from '@fairlead/shared/manifest';
-import { memoryKinds } from './memory-kinds.ts';
+import { memoryKinds, memoryVersion } from './memory-kinds.ts';
 import {
   type ApplyOptions,
   type Cluster,
@@ -165,6 +165,12 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
 
   return {
     resourceOf,
+    capabilities: async () => ({
+      kubeVersion: memoryVersion,
+      apiVersions: [
+        ...new Set([...kinds].flatMap(([key, { apiVersion }]) => [apiVersion, key])),
+      ].sort(),
+    }),
     resources: async () => [...kinds.values()],
     apply,
     setManagedFields: async (object, managedFields, _signal, as) => {

@@ -59,6 +59,13 @@ export function describePort(name: string, get: () => PortUnderTest): void {
       expect(second.metadata.uid).toBe(first.metadata.uid);
     });
 
+    test('it says what it runs and serves, in a stable order', async () => {
+      const { kubeVersion, apiVersions } = await get().cluster.capabilities();
+      expect(kubeVersion).toMatch(/^v1\.\d+\.\d+/);
+      expect(apiVersions).toEqual(expect.arrayContaining(['v1', 'apps/v1', 'apps/v1/Deployment']));
+      expect(apiVersions).toEqual([...apiVersions].sort());
+    });
+
     test('a field that is no longer applied goes away, and the fields of others stay', async () => {
       const { cluster, interfere } = get();
       await cluster.apply(settings('fields', { a: '1', b: '2' }), { force: true });

@@ -23,6 +23,14 @@ export type ObjectAddress = {
 /** A service account in whose name, and with whose rights only, a request is made. */
 export type ServiceAccount = { readonly namespace: string; readonly name: string };
 
+/** What the cluster runs and serves, as Helm's charts ask for it. */
+export type Capabilities = {
+  /** As `v1.37.2`. */
+  readonly kubeVersion: string;
+  /** Each `group/version` and `group/version/kind` that is served, sorted. */
+  readonly apiVersions: readonly string[];
+};
+
 export type ApplyOptions = {
   /** Take fields that another manager owns; without it such a field is a `conflict`. */
   readonly force: boolean;
@@ -137,6 +145,8 @@ export type Cluster = {
     signal?: AbortSignal,
     freshness?: 'fresh' | 'known',
   ) => Promise<readonly Resource[]>;
+  /** Read again after a while, because a cluster is upgraded and gets new kinds. */
+  readonly capabilities: (signal?: AbortSignal) => Promise<Capabilities>;
   /** Server-side apply by `fieldManager`; returns the object as it now is. */
   readonly apply: (object: KubernetesObject, options: ApplyOptions) => Promise<KubernetesObject>;
   /** Says anew who owns which field of the very version that was read; `precondition_failed` when it has changed. */

@@ -43,8 +43,12 @@ const schema = z.object({
   /** Kubernetes sets them in each pod: where its API server is. */
   KUBERNETES_SERVICE_HOST: z.string().optional(),
   KUBERNETES_SERVICE_PORT: wholeNumber(1, 65_535).default(443),
-  FAIRLEAD_KUSTOMIZE: z.string().min(1).default('/usr/local/bin/kustomize'),
-  FAIRLEAD_HELM: z.string().min(1).default('/usr/local/bin/helm'),
+  /** Runs the pinned kustomize and helm. */
+  FAIRLEAD_RENDER_HOST: z.string().min(1).default('/usr/local/bin/fairlead-render-host'),
+  /** Another version of kustomize or helm, started for each rendering. */
+  FAIRLEAD_KUSTOMIZE: z.string().min(1).optional(),
+  FAIRLEAD_HELM: z.string().min(1).optional(),
+  FAIRLEAD_SOPS: z.string().min(1).default('/usr/local/bin/sops'),
   /** Empty is the whole cluster. */
   FAIRLEAD_WATCH_NAMESPACES: z
     .string()
@@ -91,8 +95,10 @@ export type AgentConfig = {
   readonly kubeconfig: string | undefined;
   /** Where a pod finds its API server; undefined outside a pod. */
   readonly inCluster: { readonly host: string; readonly port: number } | undefined;
-  readonly kustomize: string;
-  readonly helm: string;
+  readonly renderHost: string;
+  readonly kustomize: string | undefined;
+  readonly helm: string | undefined;
+  readonly sops: string;
   /** Where the agent may work; undefined is the whole cluster. */
   readonly watchNamespaces: readonly string[] | undefined;
   readonly policyRequired: boolean;
@@ -132,11 +138,13 @@ export function readAgentConfig(
       parsed.KUBERNETES_SERVICE_HOST === undefined
         ? undefined
         : { host: parsed.KUBERNETES_SERVICE_HOST, port: parsed.KUBERNETES_SERVICE_PORT },
+    renderHost: parsed.FAIRLEAD_RENDER_HOST,
     kustomize: parsed.FAIRLEAD_KUSTOMIZE,
     helm: parsed.FAIRLEAD_HELM,
     watchNamespaces:
       parsed.FAIRLEAD_WATCH_NAMESPACES.length === 0 ? undefined : parsed.FAIRLEAD_WATCH_NAMESPACES,
     policyRequired: parsed.FAIRLEAD_POLICY_REQUIRED,
+    sops: parsed.FAIRLEAD_SOPS,
     logLevel: parsed.FAIRLEAD_LOG_LEVEL,
     healthHost: parsed.FAIRLEAD_HEALTH_HOST,
     healthPort: parsed.FAIRLEAD_HEALTH_PORT,

@@ -108,9 +108,11 @@ units: [{pipelines: [checkout], paths: [app]}]`;
     cluster,
     loadTree: agent.loadTree,
     render: createRenderer({
-      kustomize: '/nowhere/kustomize',
-      helm: '/nowhere/helm',
+      programs: { renderHost: '/nowhere/render-host', sops: '/nowhere/sops' },
       cacheDirectory: join(agent.folder, 'render'),
+      readSecret: async () => undefined,
+      agentNamespace: 'fairlead-system',
+      capabilities: cluster.capabilities,
     }).render,
     trust: createTrust({
       cluster,

@@ -1,12 +1,13 @@
-import { createHash } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { KubernetesObject } from '@fairlead/shared/manifest';
+import type { Rendered } from './rendering.ts';
 
 export type RenderCache = {
-  /** Undefined when it is not there, or not as it was written. */
-  readonly read: (key: string) => Promise<KubernetesObject[] | undefined>;
-  readonly write: (key: string, objects: readonly KubernetesObject[]) => Promise<void>;
+  /** Undefined when it is not there, or not as it was written, or sealed by another key. */
+  readonly read: (key: string, sealKey?: Buffer) => Promise<Rendered[] | undefined>;
+  /** With a key, what is on disk can be read with that key alone. */
+  readonly write: (key: string, objects: readonly Rendered[], sealKey?: Buffer) => Promise<void>;
 };
 
 export type RenderCacheLimits = { readonly entriesMax: number; readonly bytesMax: number };
@@ -44,7 +45,7 @@ export function createRenderCache(directory: string, limits: RenderCacheLimits):
   };
 
   return {
-    read: async (key) => {
+    read: async (key, sealKey) => {
       const file = fileOf(key);
       const content = await readFile(file).catch(() => undefined);
       if (content === undefined) return undefined;
@@ -54,19 +55,45 @@ export function createRenderCache(directory: string, limits: RenderCacheLimits):
         await rm(file, { force: true });
         return undefined;
       }
+      const opened = sealKey === undefined ? body : unseal(body, sealKey);
+      if (opened === undefined) return undefined;
       const now = new Date();
       await utimes(file, now, now).catch(() => undefined);
-      return JSON.parse(body.toString('utf8')) as KubernetesObject[];
+      return JSON.parse(opened.toString('utf8')) as Rendered[];
     },
 
-    write: async (key, objects) => {
-      const body = JSON.stringify(objects);
+    write: async (key, objects, sealKey) => {
+      const text = Buffer.from(JSON.stringify(objects));
+      const body = sealKey === undefined ? text : seal(text, sealKey);
       await mkdir(directory, { recursive: true, mode: 0o700 });
       const temporary = `${fileOf(key)}.${process.pid}.${++writes}.part`;
       // Rendered Secrets are among the objects, so nobody else may read it.
-      await writeFile(temporary, `${digestOf(body)}\n${body}`, { mode: 0o600, flag: 'wx' });
+      const content = Buffer.concat([Buffer.from(`${digestOf(body)}\n`), body]);
+      await writeFile(temporary, content, { mode: 0o600, flag: 'wx' });
       await rename(temporary, fileOf(key));
       if (writes % 64 === 1) await prune();
     },
   };
+}
+
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/** AES-256-GCM: the nonce, the ciphertext, the tag. */
+function seal(text: Buffer, key: Buffer): Buffer {
+  const nonce = randomBytes(nonceBytes);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  return Buffer.concat([nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()]);
+}
+
+function unseal(body: Buffer, key: Buffer): Buffer | undefined {
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', key, body.subarray(0, nonceBytes), {
+      authTagLength: tagBytes,
+    });
+    decipher.setAuthTag(body.subarray(-tagBytes));
+    return Buffer.concat([decipher.update(body.subarray(nonceBytes, -tagBytes)), decipher.final()]);
+  } catch {
+    return undefined;
+  }
 }

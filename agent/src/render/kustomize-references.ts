@@ -8,6 +8,7 @@ export const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'K
 
 const kustomizationBytesMax = 1024 * 1024;
 const kustomizationsMax = 1_000;
+const kustomizeInputsMax = 10_000;
 
 /** Places whose entries are files or folders with a kustomization. */
 const pathLists = [
@@ -21,24 +22,42 @@ const pathLists = [
   'validators',
   'patchesStrategicMerge',
 ];
+/** Those of them whose files are manifests, which SOPS may have encrypted. */
+const manifestFields = new Set(['resources', 'bases', 'components', 'patchesStrategicMerge']);
 /** Lists of mappings whose `path` is a file. */
 const pathFields = ['patches', 'patchesJson6902', 'replacements'];
 const helmFields = ['helmCharts', 'helmChartInflationGenerator', 'helmGlobals'];
 /** Keys of a plugin's configuration that may name files, and so addresses. */
 const pluginPathKeys = new Set(['files', 'envs', 'env', 'path', 'paths', 'resources', 'repo']);
 
-type Reference = { readonly place: string; readonly target: string; readonly plugin: boolean };
+type Use = 'manifest' | 'secret-env' | 'secret-file' | 'other';
+type Reference = {
+  readonly place: string;
+  readonly target: string;
+  readonly plugin: boolean;
+  readonly use: Use;
+};
+
+/** A file that a kustomization reads. */
+export type KustomizeInput = {
+  /** The kustomization and the field that name it. */
+  readonly place: string;
+  /** Relative to the tree, without links on its way. */
+  readonly file: string;
+  readonly use: Use;
+};
 
 /**
  * Follows every reference from the kustomization at `path` and refuses what kustomize would fetch over the network, read
  * outside the tree, or run. It runs before kustomize, because kustomize fetches while it reads. Each reference must name
  * something in the tree *and* not look like an address: kustomize would clone `github.com/a/b` even when a folder of
- * that name exists.
+ * that name exists. Gives the files that are read.
  */
 export async function checkKustomizeReferences(
   tree: string,
   path: string,
-): Promise<Result<void, RenderFailure>> {
+): Promise<Result<KustomizeInput[], RenderFailure>> {
+  const inputs: KustomizeInput[] = [];
   const top = await realpath(tree);
   const pending = [path];
   const seen = new Set<string>();
@@ -60,18 +79,25 @@ export async function checkKustomizeReferences(
     for (const reference of references.value) {
       const checked = await checkReference(top, folder, reference);
       if (!checked.ok) return checked;
-      if (checked.value !== undefined) pending.push(checked.value);
+      const { place, use } = reference;
+      if (checked.value.kind === 'folder') pending.push(checked.value.path);
+      else inputs.push({ place, use, file: checked.value.path });
+      if (inputs.length > kustomizeInputsMax) {
+        return renderFailure('limit_exceeded', `${path} uses over ${kustomizeInputsMax} files`);
+      }
     }
   }
-  return ok(undefined);
+  return ok(inputs);
 }
 
-/** Gives the folder, relative to the tree, when the reference is to one. */
+type Target = { readonly kind: 'folder' | 'file'; readonly path: string };
+
+/** Gives what the reference is to, relative to the tree. */
 async function checkReference(
   top: string,
   folder: string,
   { place, target, plugin }: Reference,
-): Promise<Result<string | undefined, RenderFailure>> {
+): Promise<Result<Target, RenderFailure>> {
   if (looksRemote(target)) {
     return renderFailure(
       'reference_refused',
@@ -93,10 +119,10 @@ async function checkReference(
   if (real !== top && !real.startsWith(`${top}/`)) {
     return renderFailure('reference_refused', `${place}: ${target} leads out of the tree.`);
   }
-  if ((await lstat(real)).isDirectory()) {
-    return ok(real === top ? '' : real.slice(top.length + 1));
-  }
-  return plugin ? checkPlugin(real, place, target) : ok(undefined);
+  const inside = real === top ? '' : real.slice(top.length + 1);
+  if ((await lstat(real)).isDirectory()) return ok({ kind: 'folder', path: inside });
+  const checked = plugin ? await checkPlugin(real, place, target) : ok(undefined);
+  return checked.ok ? ok({ kind: 'file', path: inside }) : checked;
 }
 
 /** A builtin generator or transformer may name files by address as well. */
@@ -141,31 +167,34 @@ function referencesOf(document: unknown, name: string): Result<Reference[], Rend
     );
   }
   const references: Reference[] = [];
-  const add = (field: string, value: unknown, plugin = false): void => {
+  const add = (field: string, value: unknown, use: Use, plugin = false): void => {
     // Text with line breaks is an inline patch or configuration.
     if (typeof value !== 'string' || value.includes('\n')) return;
-    references.push({ place: `${name}: ${field}`, target: value, plugin });
+    references.push({ place: `${name}: ${field}`, target: value, use, plugin });
   };
   for (const field of pathLists) {
     const plugin = ['generators', 'transformers', 'validators'].includes(field);
     for (const [index, value] of list(fields[field]).entries()) {
-      add(`${field}[${index}]`, value, plugin);
+      add(`${field}[${index}]`, value, manifestFields.has(field) ? 'manifest' : 'other', plugin);
     }
   }
   for (const field of pathFields) {
     for (const [index, value] of list(fields[field]).entries()) {
-      add(`${field}[${index}].path`, (value as { path?: unknown } | null)?.path);
+      add(`${field}[${index}].path`, (value as { path?: unknown } | null)?.path, 'manifest');
     }
   }
-  add('openapi.path', (fields.openapi as { path?: unknown } | undefined)?.path);
+  add('openapi.path', (fields.openapi as { path?: unknown } | undefined)?.path, 'other');
   for (const field of ['configMapGenerator', 'secretGenerator']) {
+    const isSecret = field === 'secretGenerator';
     for (const [index, value] of list(fields[field]).entries()) {
       const generator = (value ?? {}) as { files?: unknown; envs?: unknown; env?: unknown };
       for (const file of list(generator.files)) {
-        if (typeof file === 'string') add(`${field}[${index}].files`, fileOf(file));
+        if (typeof file === 'string') {
+          add(`${field}[${index}].files`, fileOf(file), isSecret ? 'secret-file' : 'other');
+        }
       }
       for (const file of [...list(generator.envs), generator.env]) {
-        add(`${field}[${index}].envs`, file);
+        add(`${field}[${index}].envs`, file, isSecret ? 'secret-env' : 'other');
       }
     }
   }

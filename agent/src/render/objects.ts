@@ -7,6 +7,7 @@ import {
 } from '@fairlead/shared/manifest';
 import { ok, type Result } from '@fairlead/shared/result';
 import { type RenderFailure, renderFailure } from './failure.ts';
+import type { Rendered } from './rendering.ts';
 
 export type ObjectLimits = {
   readonly outputBytesMax: number;
@@ -14,7 +15,12 @@ export type ObjectLimits = {
   readonly depthMax: number;
 };
 
-export type ManifestText = { readonly source: string; readonly text: string };
+export type ManifestText = {
+  readonly source: string;
+  readonly text: string;
+  /** It holds what was decrypted, so no fault may quote it. */
+  readonly isDecrypted?: boolean;
+};
 
 const faultsShownMax = 10;
 
@@ -26,31 +32,19 @@ export async function readObjects(
   texts: readonly ManifestText[],
   defaultNamespace: string,
   limits: ObjectLimits,
-): Promise<Result<KubernetesObject[], RenderFailure>> {
-  const objects: KubernetesObject[] = [];
+): Promise<Result<Rendered[], RenderFailure>> {
+  const objects: Rendered[] = [];
   const faults: string[] = [];
-  const places = new Map<string, string>();
-  for (const { source, text } of texts) {
+  const claim = createClaims(defaultNamespace);
+  for (const { source, text, isDecrypted = false } of texts) {
     let document = 0;
     for (const part of splitDocuments(text)) {
       document++;
       const place = document === 1 ? source : `${source}, document ${document}`;
-      for (const parsed of parsePart(part, place, limits, faults)) {
-        const key = objectKeyText({
-          group: groupOf(parsed.apiVersion),
-          kind: parsed.kind,
-          namespace: parsed.metadata.namespace || defaultNamespace,
-          name: parsed.metadata.name,
-        });
-        const earlier = places.get(key);
-        if (earlier !== undefined) {
-          return renderFailure(
-            'object_duplicate',
-            `${place}: ${parsed.kind} ${parsed.metadata.name} is rendered already by ${earlier}`,
-          );
-        }
-        places.set(key, place);
-        objects.push(parsed);
+      for (const object of parsePart({ text: part, source: place, isDecrypted }, limits, faults)) {
+        const duplicate = claim(object, place);
+        if (duplicate !== undefined) return renderFailure('object_duplicate', duplicate);
+        objects.push({ object, isDecrypted });
       }
       if (objects.length > limits.objectsMax) {
         return renderFailure('limit_exceeded', `${place}: over ${limits.objectsMax} objects`);
@@ -58,25 +52,65 @@ export async function readObjects(
       if (document % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   }
-  if (faults.length > 0) {
-    const more =
-      faults.length > faultsShownMax ? `; and ${faults.length - faultsShownMax} more` : '';
-    return renderFailure('object_invalid', faults.slice(0, faultsShownMax).join('; ') + more);
+  return faults.length > 0 ? renderFailure('object_invalid', listed(faults)) : ok(objects);
+}
+
+/** The same checks on objects that changed after they were read. */
+export function checkObjects(
+  rendered: readonly Rendered[],
+  defaultNamespace: string,
+  limits: ObjectLimits,
+): Result<void, RenderFailure> {
+  const faults: string[] = [];
+  const claim = createClaims(defaultNamespace);
+  for (const { object } of rendered) {
+    const place = `${object.kind} ${object.metadata.name}`;
+    const fault = objectFault(object, limits.depthMax);
+    if (fault !== undefined) faults.push(`${object.kind} ${fault}`);
+    const duplicate = claim(object, place);
+    if (duplicate !== undefined) return renderFailure('object_duplicate', duplicate);
   }
-  return ok(objects);
+  return faults.length > 0 ? renderFailure('object_invalid', listed(faults)) : ok(undefined);
+}
+
+/** The first faults, and how many more there are. */
+export function listed(faults: readonly string[]): string {
+  const more = faults.length > faultsShownMax ? `; and ${faults.length - faultsShownMax} more` : '';
+  return faults.slice(0, faultsShownMax).join('; ') + more;
+}
+
+/** Says when an object is claimed a second time. */
+function createClaims(defaultNamespace: string) {
+  const places = new Map<string, string>();
+  return (object: KubernetesObject, place: string): string | undefined => {
+    const { apiVersion, kind, metadata } = object;
+    const key = objectKeyText({
+      group: groupOf(apiVersion),
+      kind,
+      namespace: metadata.namespace || defaultNamespace,
+      name: metadata.name,
+    });
+    const earlier = places.get(key);
+    places.set(key, place);
+    return earlier === undefined
+      ? undefined
+      : `${place}: ${kind} ${metadata.name} is rendered already by ${earlier}`;
+  };
 }
 
 function parsePart(
-  part: string,
-  place: string,
+  { text, source: place, isDecrypted }: ManifestText,
   limits: ObjectLimits,
   faults: string[],
 ): readonly KubernetesObject[] {
+  // A parser quotes what it cannot read.
+  const quoted = (message: string): string =>
+    isDecrypted ? `${place} holds no Kubernetes objects after decryption` : message;
   try {
     const { outputBytesMax: bytesMax, objectsMax } = limits;
-    const parsed = parseManifests(part, place, { bytesMax, objectsMax });
+    const parsed = parseManifests(text, place, { bytesMax, objectsMax });
     if (!parsed.ok) {
-      faults.push(...parsed.error.map(({ message }) => `${place} ${message}`));
+      faults.push(...parsed.error.map(({ message }) => quoted(`${place} ${message}`)));
       return [];
     }
     for (const object of parsed.value) {
@@ -86,7 +120,7 @@ function parsePart(
     return parsed.value;
   } catch (error) {
     // Text nested deeper than the parser's stack.
-    faults.push(`${place} cannot be read: ${(error as Error).message}`);
+    faults.push(quoted(`${place} cannot be read: ${(error as Error).message}`));
     return [];
   }
 }

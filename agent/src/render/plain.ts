@@ -4,18 +4,49 @@ import { join } from 'node:path';
 import { ok, type Result } from '@fairlead/shared/result';
 import { smallFileBytesMax, smallFilesInRowMax } from '../limits.ts';
 import { type RenderFailure, renderFailure } from './failure.ts';
-import type { ManifestText } from './objects.ts';
+import { type ManifestText, readObjects } from './objects.ts';
+import { defaultNamespace, type RenderSource, type Work } from './rendering.ts';
+import { isSopsEncrypted, type SopsFormat } from './sops/index.ts';
 
 export type PlainLimits = { readonly filesMax: number; readonly outputBytesMax: number };
 
 const manifestPattern = /\.(?:ya?ml|json)$/;
 const foreignPattern = /^(?:kustomization\.ya?ml|Kustomization|Chart\.yaml)$/;
 
+/** Every manifest below the folder; an encrypted file is decrypted as a whole, so any part of it may be encrypted. */
+export const renderPlain: RenderSource = async (work) => {
+  const { assignment, limits, tree, path } = work;
+  const texts = await readPlain(join(tree, path), assignment.path, limits);
+  if (!texts.ok) return texts;
+  const clear = await decryptTexts(work, texts.value);
+  return clear.ok ? readObjects(clear.value, defaultNamespace(assignment), limits) : clear;
+};
+
+async function decryptTexts(
+  { decryptFile }: Work,
+  texts: readonly ManifestText[],
+): Promise<Result<readonly ManifestText[], RenderFailure>> {
+  if (decryptFile === undefined) return ok(texts);
+  const clear: ManifestText[] = [];
+  for (const text of texts) {
+    const format: SopsFormat = text.source.endsWith('.json') ? 'json' : 'yaml';
+    if (!isSopsEncrypted(text.text, format)) {
+      clear.push(text);
+      continue;
+    }
+    const content = Buffer.from(text.text);
+    const decrypted = await decryptFile({ place: text.source, format, content });
+    if (!decrypted.ok) return decrypted;
+    clear.push({ ...text, text: decrypted.value.toString('utf8'), isDecrypted: true });
+  }
+  return ok(clear);
+}
+
 /**
  * Every manifest below a folder, in the order of their paths. Names that begin with a dot belong to other tools and are
  * passed over.
  */
-export async function readPlain(
+async function readPlain(
   folder: string,
   /** Of the folder in the repository, for messages. */
   shownPath: string,

@@ -17,7 +17,7 @@ import type { Assignment } from '../domain/link/index.ts';
 import { assignmentOf } from '../journal/testing/index.ts';
 import { createRenderer, type Renderer, type RenderLimits } from './index.ts';
 
-let tools: { kustomize: string; helm: string };
+let tools: { kustomize: string; helm: string; sops: string };
 let folder: string;
 let tree: string;
 let renderer: Renderer;
@@ -29,7 +29,7 @@ const server = createServer((request, response) => {
 let address: string;
 
 beforeAll(async () => {
-  tools = await findTools(['kustomize', 'helm']);
+  tools = await findTools(['kustomize', 'helm', 'sops']);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }, 600_000);
@@ -45,7 +45,14 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const rendererOf = (limits: Partial<RenderLimits> = {}, changes: Partial<typeof tools> = {}) =>
-  createRenderer({ ...tools, ...changes, cacheDirectory: join(folder, 'cache'), limits });
+  createRenderer({
+    programs: { ...tools, ...changes, renderHost: '/nowhere' },
+    cacheDirectory: join(folder, 'cache'),
+    readSecret: async () => undefined,
+    agentNamespace: 'fairlead-system',
+    capabilities: async () => ({ kubeVersion: 'v1.37.2', apiVersions: ['v1', 'apps/v1'] }),
+    limits,
+  });
 
 function write(files: Record<string, string>): void {
   for (const [path, text] of Object.entries(files)) {

@@ -1,6 +1,5 @@
 import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
-import { basename, isAbsolute, join, posix } from 'node:path';
+import { basename, isAbsolute, join } from 'node:path';
 import type { KubernetesObject } from '@fairlead/shared/manifest';
 import { err, ok, type Result } from '@fairlead/shared/result';
 import type { Assignment } from '../domain/link/index.ts';
@@ -15,13 +14,22 @@ import {
   renderProcessesMax,
 } from '../limits.ts';
 import { createRenderCache, renderKey } from './cache.ts';
-import { type RenderFailure, renderFailure } from './failure.ts';
-import { mapHelmHooks } from './helm-hooks.ts';
-import { checkKustomizeReferences, kustomizationNames } from './kustomize-references.ts';
-import { type ManifestText, readObjects } from './objects.ts';
-import { readPlain } from './plain.ts';
-import { runTool, type ToolFailure } from './run-tool.ts';
-import { createTurns } from './turns.ts';
+import { clipFailure, type RenderFailure, renderFailure } from './failure.ts';
+import { type Capabilities, encryptedFault, renderHelm } from './helm.ts';
+import { renderKustomize } from './kustomize.ts';
+import { kustomizationNames } from './kustomize-references.ts';
+import { renderPlain } from './plain.ts';
+import type { Rendered, RenderSource, Work } from './rendering.ts';
+import {
+  createFileDecrypter,
+  createKeyring,
+  type DecryptFile,
+  hasSopsMetadata,
+  type ReadSecret,
+  type SopsKeys,
+} from './sops/index.ts';
+import { substitute } from './substitution.ts';
+import { createTools, type Programs } from './tools.ts';
 
 export type RenderLimits = {
   readonly outputBytesMax: number;
@@ -42,11 +50,16 @@ export const renderLimits: RenderLimits = {
 };
 
 export type RendererDependencies = {
-  /** Paths of the programs. */
-  readonly kustomize: string;
-  readonly helm: string;
-  /** For the cache and for the tools' temporary files. */
+  readonly programs: Programs;
+  /** For the cache, for the tools' temporary files and for sockets. */
   readonly cacheDirectory: string;
+  /** A Secret of the agent's own namespace. */
+  readonly readSecret: ReadSecret;
+  readonly agentNamespace: string;
+  /** What the cluster serves, for charts; it may throw. */
+  readonly capabilities: (signal: AbortSignal) => Promise<Capabilities>;
+  /** Hears what a person should know of a rendering that went well. */
+  readonly onNotice?: (assignment: Assignment, message: string) => void;
   readonly limits?: Partial<RenderLimits>;
 };
 
@@ -64,180 +77,164 @@ export type Renderer = {
 
 type Source = 'kustomize' | 'helm' | 'plain';
 /** Raised when the same tree would render to other objects, so that old entries of the cache are not used. */
-const renderVersion = 1;
+const renderVersion = 2;
 
 export function createRenderer(dependencies: RendererDependencies): Renderer {
-  const { kustomize, helm, cacheDirectory } = dependencies;
+  const { programs, cacheDirectory, readSecret, agentNamespace, capabilities } = dependencies;
   const limits: RenderLimits = { ...renderLimits, ...dependencies.limits };
+  const temporary = join(cacheDirectory, 'temporary');
+  const tools = createTools({ programs, directory: temporary, limits });
+  const keyring = createKeyring({
+    readSecret,
+    namespace: agentNamespace,
+    now: () => performance.now(),
+  });
   const cache = createRenderCache(join(cacheDirectory, 'rendered'), {
     entriesMax: renderCacheEntriesMax,
     bytesMax: renderCacheBytesMax,
   });
-  const inTurn = createTurns(limits.processesMax);
-  const versions = new Map<string, string>();
+  /** Units that render the same wait for one rendering. */
+  const underWay = new Map<string, Promise<Result<Rendered[], RenderFailure>>>();
 
-  const tool = async (
-    file: string,
-    parameters: readonly string[],
-    directory: string,
-    signal: AbortSignal,
-  ): Promise<Result<Buffer, ToolFailure>> => {
-    const temporary = join(cacheDirectory, 'temporary');
-    await mkdir(temporary, { recursive: true, mode: 0o700 });
-    const home = await mkdtemp(join(temporary, 'tool-'));
-    try {
-      const { durationMsMax, outputBytesMax } = limits;
-      const environment = toolEnvironment(home);
-      const run = { file, arguments: parameters, directory, environment, signal };
-      return await inTurn(() => runTool({ ...run, durationMsMax, outputBytesMax }));
-    } finally {
-      await rm(home, { recursive: true, force: true });
-    }
-  };
-
-  /** The version is part of the cache's key: another version may render the same tree to other objects. */
-  const versionOf = async (source: Source, signal: AbortSignal): Promise<string> => {
-    if (source === 'plain') return '';
-    const file = source === 'helm' ? helm : kustomize;
-    const known = versions.get(file);
-    if (known !== undefined) return known;
-    const found = await tool(file, ['version'], cacheDirectory, signal);
-    const version = found.ok ? found.value.toString('utf8').trim() : '';
-    if (found.ok) versions.set(file, version);
-    return version;
-  };
-
-  const runKustomize = async (
-    assignment: Assignment,
-    tree: string,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<Result<ManifestText[], RenderFailure>> => {
-    const checked = await checkKustomizeReferences(tree, path);
-    if (!checked.ok) return checked;
-    const built = await tool(kustomize, ['build', join(tree, path)], tree, signal);
-    if (!built.ok) return toolFailure('kustomize', assignment.path, tree, built.error);
-    return ok([{ source: 'kustomize build', text: built.value.toString('utf8') }]);
-  };
-
-  const runHelm = async (
-    assignment: Assignment,
-    tree: string,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<Result<ManifestText[], RenderFailure>> => {
-    const { helmReleaseName, helmValuesFiles, helmValues } = assignment.render;
-    const values: string[] = [];
-    for (const name of helmValuesFiles) {
-      const file = await insideTree(tree, path, name);
-      if (!file.ok) return file;
-      values.push('--values', file.value);
-    }
-    const temporary = join(cacheDirectory, 'temporary');
-    await mkdir(temporary, { recursive: true, mode: 0o700 });
-    const inline = await mkdtemp(join(temporary, 'values-'));
-    try {
-      if (Object.keys(helmValues).length > 0) {
-        const file = join(inline, 'values.json');
-        await writeFile(file, JSON.stringify(helmValues), { mode: 0o600, flag: 'wx' });
-        values.push('--values', file);
-      }
-      const release = helmReleaseName || assignment.pipeline;
-      const namespace = assignment.apply.namespace || 'default';
-      const built = await tool(
-        helm,
-        ['template', release, join(tree, path), ...values, '--namespace', namespace].concat(
-          '--include-crds',
-          '--skip-tests',
-        ),
-        tree,
-        signal,
-      );
-      if (!built.ok) return toolFailure('helm', assignment.path, tree, built.error);
-      return ok([{ source: 'helm template', text: built.value.toString('utf8') }]);
-    } finally {
-      await rm(inline, { recursive: true, force: true });
-    }
+  type Request = {
+    readonly assignment: Assignment;
+    readonly source: Source;
+    readonly tree: string;
+    readonly path: string;
+    readonly signal: AbortSignal;
   };
 
   const renderFresh = async (
-    source: Source,
-    assignment: Assignment,
-    tree: string,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<Result<KubernetesObject[], RenderFailure>> => {
-    const texts =
-      source === 'kustomize'
-        ? await runKustomize(assignment, tree, path, signal)
-        : source === 'helm'
-          ? await runHelm(assignment, tree, path, signal)
-          : await readPlain(join(tree, path), assignment.path, limits);
-    if (!texts.ok) return texts;
-    const read = await readObjects(texts.value, assignment.apply.namespace || 'default', limits);
-    if (!read.ok) return read;
-    const objects = source === 'helm' ? mapHelmHooks(read.value) : read.value;
-    if (objects.length === 0) {
+    { assignment, source, tree, path, signal }: Request,
+    render: RenderSource,
+    keys: Result<SopsKeys, RenderFailure> | undefined,
+  ): Promise<Result<Rendered[], RenderFailure>> => {
+    const work: Work = {
+      assignment,
+      tools,
+      limits,
+      tree,
+      path,
+      decryptFile: keys && decrypterOf(keys, signal),
+      signal,
+      onNotice: (message) => dependencies.onNotice?.(assignment, message),
+    };
+    const rendered = await render(work);
+    if (!rendered.ok) return rendered;
+    if (rendered.value.length === 0) {
       return renderFailure('renders_nothing', `${assignment.path || '.'} renders no objects`);
     }
-    return ok(objects);
+    const left = rendered.value.find(({ object }) => hasSopsMetadata(object))?.object;
+    if (left === undefined) return rendered;
+    const place = `${left.kind} ${left.metadata.name}`;
+    return renderFailure(
+      'object_invalid',
+      keys === undefined
+        ? encryptedFault(place)
+        : `${place} is encrypted by SOPS and comes from ${source === 'helm' ? "a chart's template" : 'no file of the unit'}: ` +
+            'keep encrypted values in Helm values files or in manifests.',
+    );
+  };
+
+  const readCapabilities = async (
+    signal: AbortSignal,
+  ): Promise<Result<Capabilities, RenderFailure>> => {
+    try {
+      return ok(await capabilities(signal));
+    } catch (error) {
+      const reason = (error as Error).message;
+      return renderFailure('ended', `the cluster does not say what it serves: ${reason}`);
+    }
+  };
+
+  const decrypterOf = (keys: Result<SopsKeys, RenderFailure>, signal: AbortSignal): DecryptFile =>
+    // Only what is encrypted needs the keys, so their absence is no fault before.
+    keys.ok
+      ? createFileDecrypter(keys.value, temporary, (parameters, input) =>
+          tools.run('sops', { parameters, directory: temporary, input, signal }),
+        )
+      : async () => keys;
+
+  const renderCached = async (request: Request): Promise<Result<Rendered[], RenderFailure>> => {
+    const { assignment, source, tree, path, signal } = request;
+    const { sopsSecret, substitution: _, ...helm } = assignment.render;
+    const keys = sopsSecret === '' ? undefined : await keyring(sopsSecret, signal);
+    const served = source === 'helm' ? await readCapabilities(signal) : ok(undefined);
+    if (!served.ok) return served;
+    const versions = await Promise.all([
+      source === 'plain' ? 'plain' : tools.versionOf(source, signal),
+      sopsSecret === '' ? 'none' : tools.versionOf('sops', signal),
+    ]);
+    const treeId = basename(tree);
+    const parts: unknown[] = [renderVersion, treeId, path, source, versions, sopsSecret !== ''];
+    parts.push(assignment.apply.namespace);
+    if (source === 'helm') parts.push(helm, assignment.pipeline, served.value);
+    const openKey = renderKey(parts);
+    const sealedKey = keys?.ok ? renderKey([...parts, keys.value.digest]) : undefined;
+    const sealKey = keys?.ok ? keys.value.sealKey : undefined;
+
+    // Plain manifests are read as fast from the tree as from the cache: what the cache saves is a process.
+    const cacheable =
+      /^[0-9a-f]{40,64}$/.test(treeId) &&
+      !versions.includes('') &&
+      (source !== 'plain' || sopsSecret !== '');
+    const render =
+      source === 'kustomize'
+        ? renderKustomize
+        : source === 'helm'
+          ? renderHelm(served.value)
+          : renderPlain;
+    if (!cacheable) return renderFresh(request, render, keys);
+
+    const known =
+      (await cache.read(openKey)) ?? (sealedKey && (await cache.read(sealedKey, sealKey)));
+    if (known) return ok(known);
+    const flight = sealedKey ?? openKey;
+    const shared = underWay.get(flight);
+    if (shared !== undefined) {
+      const result = await shared;
+      // Whoever began may have ended before it was done; that says nothing about this one.
+      if (result.ok || result.error.code !== 'ended' || signal.aborted) return result;
+    }
+    const rendering = renderFresh(request, render, keys).then(async (rendered) => {
+      if (!rendered.ok) return rendered;
+      const isDecrypted = rendered.value.some((entry) => entry.isDecrypted);
+      if (!isDecrypted) await cache.write(openKey, rendered.value);
+      else if (sealedKey !== undefined) await cache.write(sealedKey, rendered.value, sealKey);
+      return rendered;
+    });
+    underWay.set(flight, rendering);
+    try {
+      return await rendering;
+    } finally {
+      if (underWay.get(flight) === rendering) underWay.delete(flight);
+    }
+  };
+
+  const renderUnit: Renderer['render'] = async (assignment, treeDirectory, signal) => {
+    mkdirSync(temporary, { recursive: true, mode: 0o700 });
+    const path = pathBelowRoot(assignment);
+    if (!path.ok) return path;
+    const tree = realPathOf(treeDirectory);
+    if (tree === undefined) {
+      return renderFailure('ended', 'the folder of the tree is gone; it is written again');
+    }
+    const source = sourceOf(tree, path.value, assignment.path);
+    if (!source.ok) return source;
+    const request = { assignment, source: source.value, tree, path: path.value, signal };
+    const rendered = await renderCached(request);
+    if (!rendered.ok) return rendered;
+    const substituted = substitute(rendered.value, assignment, limits);
+    return substituted.ok ? ok(substituted.value.map(({ object }) => object)) : substituted;
   };
 
   return {
-    render: async (assignment, treeDirectory, signal) => {
-      mkdirSync(cacheDirectory, { recursive: true, mode: 0o700 });
-      const path = pathBelowRoot(assignment);
-      if (!path.ok) return path;
-      const tree = realPathOf(treeDirectory);
-      if (tree === undefined) {
-        return renderFailure('ended', 'the folder of the tree is gone; it is written again');
-      }
-      const source = sourceOf(tree, path.value, assignment.path);
-      if (!source.ok) return source;
-      const version = await versionOf(source.value, signal);
-      const treeId = basename(treeDirectory);
-      const key = renderKey([
-        renderVersion,
-        treeId,
-        path.value,
-        source.value,
-        version,
-        source.value === 'helm' ? assignment.render : {},
-        source.value === 'helm' ? assignment.pipeline : '',
-        assignment.apply.namespace,
-      ]);
-      // Plain manifests are read as fast from the tree as from the cache: what the cache saves is a process.
-      const cacheable =
-        /^[0-9a-f]{40,64}$/.test(treeId) && source.value !== 'plain' && version !== '';
-      const cached = cacheable ? await cache.read(key) : undefined;
-      if (cached !== undefined) return ok(cached);
-      const rendered = await renderFresh(source.value, assignment, tree, path.value, signal);
-      if (rendered.ok && cacheable) await cache.write(key, rendered.value);
-      return rendered;
+    render: async (...request) => {
+      const rendered = await renderUnit(...request);
+      return rendered.ok ? rendered : err(clipFailure(rendered.error));
     },
   };
 }
-
-/**
- * What a tool may see: a home of its own and nothing of the agent's environment. There is no PATH, so that nothing else
- * can be run (git above all), and the proxy is a closed port, so that nothing is fetched over HTTP.
- */
-const toolEnvironment = (home: string): Record<string, string> => ({
-  HOME: home,
-  TMPDIR: home,
-  PATH: '',
-  XDG_CACHE_HOME: join(home, 'cache'),
-  XDG_CONFIG_HOME: join(home, 'config'),
-  XDG_DATA_HOME: join(home, 'data'),
-  HELM_CACHE_HOME: join(home, 'cache'),
-  HELM_CONFIG_HOME: join(home, 'config'),
-  HELM_DATA_HOME: join(home, 'data'),
-  HELM_PLUGINS: join(home, 'plugins'),
-  KUBECONFIG: join(home, 'none'),
-  HTTP_PROXY: 'http://127.0.0.1:9',
-  HTTPS_PROXY: 'http://127.0.0.1:9',
-  GOMAXPROCS: '2',
-});
 
 function pathBelowRoot({ path, root }: Assignment): Result<string, RenderFailure> {
   const below = root === '' ? path : path === root ? '' : path.slice(root.length + 1);
@@ -266,52 +263,5 @@ function realPathOf(folder: string): string | undefined {
     return realpathSync(folder);
   } catch {
     return undefined;
-  }
-}
-
-async function insideTree(
-  tree: string,
-  path: string,
-  name: string,
-): Promise<Result<string, RenderFailure>> {
-  const relative = posix.normalize(posix.join(path, name));
-  const place = `Helm values file ${JSON.stringify(name)}`;
-  if (isAbsolute(name) || relative.startsWith('..') || name.includes('://')) {
-    return renderFailure('reference_refused', `${place} is outside the tree`);
-  }
-  const file = await realpath(join(tree, relative)).catch(() => undefined);
-  if (file === undefined) return renderFailure('path_missing', `${place} does not exist`);
-  if (!file.startsWith(`${tree}/`)) {
-    return renderFailure('reference_refused', `${place} leads out of the tree`);
-  }
-  return ok(file);
-}
-
-function toolFailure(
-  name: string,
-  path: string,
-  tree: string,
-  { kind, message }: ToolFailure,
-): Result<never, RenderFailure> {
-  // The folder on this machine says nothing to a person; the place in the tree does.
-  const text = message.replaceAll(`${tree}/`, '').replaceAll(tree, '.');
-  const place = `${name} at ${path || '.'}`;
-  switch (kind) {
-    case 'missing':
-      return renderFailure('tool_missing', `${name} cannot be run: ${text}`);
-    case 'aborted':
-      return renderFailure('ended', `${place}: ${text}`);
-    case 'too-slow':
-      // A busy machine may be the reason, so the same commit is tried again.
-      return err({ code: 'limit_exceeded', message: `${place} ${text}`, terminal: false });
-    case 'too-large':
-      return renderFailure('limit_exceeded', `${place} ${text}`);
-    case 'failed': {
-      const vendored = text.includes('missing in charts/ directory');
-      const remedy = vendored
-        ? ' Run `helm dependency build` and commit the charts/ folder; the agent fetches nothing.'
-        : '';
-      return renderFailure('tool_failed', `${place}: ${text}${remedy}`);
-    }
   }
 }

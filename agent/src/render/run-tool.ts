@@ -7,6 +7,8 @@ export type ToolRun = {
   readonly arguments: readonly string[];
   readonly directory: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Standard input; none when absent. */
+  readonly input?: string | Buffer;
   readonly durationMsMax: number;
   readonly outputBytesMax: number;
   readonly signal: AbortSignal;
@@ -16,10 +18,12 @@ export type ToolFailure = {
   readonly kind: 'missing' | 'aborted' | 'too-slow' | 'too-large' | 'failed';
   /** What the tool wrote to standard error, cut to a limit. */
   readonly message: string;
+  /** Of `failed`; undefined when a signal ended it. */
+  readonly exitCode?: number;
 };
 
 /**
- * Runs a program to its end and gives its standard output. It gets no standard input, only the given environment and a
+ * Runs a program to its end and gives its standard output. It gets only the given input and environment, and a
  * process group of its own, so that whatever it starts ends with it.
  */
 export function runTool(run: ToolRun): Promise<Result<Buffer, ToolFailure>> {
@@ -31,9 +35,12 @@ export function runTool(run: ToolRun): Promise<Result<Buffer, ToolFailure>> {
     const child = spawn(run.file, run.arguments, {
       cwd: run.directory,
       env: run.environment,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [run.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       detached: true,
     });
+    // A tool that ends before it has read everything closes the pipe; its exit code tells the rest.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(run.input);
     const output: Buffer[] = [];
     const errors: Buffer[] = [];
     let outputBytes = 0;
@@ -61,14 +68,14 @@ export function runTool(run: ToolRun): Promise<Result<Buffer, ToolFailure>> {
     );
     run.signal.addEventListener('abort', onAbort, { once: true });
 
-    child.stdout.on('data', (chunk: Buffer) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
       outputBytes += chunk.length;
       if (outputBytes <= run.outputBytesMax) output.push(chunk);
       else {
         stop({ kind: 'too-large', message: `wrote more than ${run.outputBytesMax} bytes` });
       }
     });
-    child.stderr.on('data', (chunk: Buffer) => {
+    child.stderr?.on('data', (chunk: Buffer) => {
       if (errorBytes < renderErrorBytesMax) errors.push(chunk);
       errorBytes += chunk.length;
     });
@@ -90,7 +97,13 @@ export function runTool(run: ToolRun): Promise<Result<Buffer, ToolFailure>> {
       else {
         const text = Buffer.concat(errors).subarray(0, renderErrorBytesMax).toString('utf8').trim();
         const end = signal === null ? `exit code ${code}` : `signal ${signal}`;
-        settle(err({ kind: 'failed', message: text === '' ? end : text }));
+        settle(
+          err({
+            kind: 'failed',
+            message: text === '' ? end : text,
+            ...(code === null ? {} : { exitCode: code }),
+          }),
+        );
       }
     });
   });

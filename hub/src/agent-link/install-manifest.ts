@@ -134,7 +134,8 @@ ${scopeVariables(options)}        - {name: FAIRLEAD_DATA_DIR, value: /var/lib/fa
           timeoutSeconds: 5
         resources:
           requests: {cpu: 10m, memory: 64Mi}
-          limits: {memory: 256Mi}
+          # The agent itself stays far below; two renderings may take 384 MiB each before they are refused.
+          limits: {memory: 1Gi}
         securityContext:
           allowPrivilegeEscalation: false
           readOnlyRootFilesystem: true
