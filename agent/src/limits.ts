@@ -195,6 +195,8 @@ export const unitRetryMsMax = 120_000;
 export const unitReportDelayMs = 200;
 /** The same while more units want to work than may; what lies between a unit's beginning and its end tells little then. */
 export const unitReportDelayCrowdedMs = 2_000;
+/** Reports of a large unit wait a millisecond more for so many of its objects: 20,000 are reported once a second. */
+export const unitObjectsReportedPerMs = 20;
 /** The unit's object in the cluster is written at most this often while only its health changes. */
 export const unitStatusIntervalMs = 10_000;
 /** A unit that is not at an end yet shows in its object after this time. */

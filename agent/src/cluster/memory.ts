@@ -46,6 +46,10 @@ export type MemoryCluster = Cluster & {
   readonly objects: () => readonly KubernetesObject[];
 };
 
+/** As over the wire, and several times faster than a structured clone. */
+const copyOf = <Value>(value: Value): Value =>
+  value === undefined ? value : JSON.parse(JSON.stringify(value));
+
 type Watcher = { readonly options: WatchOptions; readonly send: (event: WatchEvent) => void };
 
 const identity = (address: ObjectAddress): string =>
@@ -72,8 +76,8 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     for (const { options: watch, send } of watchers) {
       const was = before !== undefined && selects(watch, before);
       const is = after !== undefined && selects(watch, after);
-      if (is) send({ type: 'changed', object: structuredClone(after) });
-      else if (was) send({ type: 'gone', object: structuredClone(after ?? before) });
+      if (is) send({ type: 'changed', object: copyOf(after) });
+      else if (was) send({ type: 'gone', object: copyOf(after ?? before) });
     }
   };
 
@@ -90,19 +94,19 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     store.set(id, object);
     if (object.kind === 'CustomResourceDefinition') define(object, kinds);
     notify(before, object);
-    return structuredClone(object);
+    return copyOf(object);
   };
 
   const erase = (object: KubernetesObject) => {
     if ((object.metadata.finalizers ?? []).length > 0) {
       if (object.metadata.deletionTimestamp) return;
-      const leaving = structuredClone(object);
+      const leaving = copyOf(object);
       leaving.metadata.deletionTimestamp = '2026-01-01T00:00:00Z';
       write(leaving);
       return;
     }
     store.delete(identity(addressOfObject(object)));
-    const last = structuredClone(object);
+    const last = copyOf(object);
     last.metadata.resourceVersion = String(++version);
     notify(last, undefined);
   };
@@ -150,7 +154,7 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     checkImmutable(live, merged);
     if (dryRun) return merged;
     if (live && JSON.stringify(sorted(live)) === JSON.stringify(sorted(merged))) {
-      return structuredClone(live);
+      return copyOf(live);
     }
     return write(merged);
   };
@@ -160,7 +164,7 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     return [...store.values()]
       .filter((object) => selects({ apiVersion, kind, ...where }, object))
       .slice(0, where.objectsMax)
-      .map((object) => structuredClone(object));
+      .map((object) => copyOf(object));
   };
 
   return {
@@ -179,13 +183,13 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
       const live = store.get(identity(address));
       if (!live) throw new ClusterError('not_found', `${object.kind} is not there`);
       checkPreconditions(live, object);
-      const next = structuredClone(live);
-      next.metadata.managedFields = structuredClone([...managedFields]);
+      const next = copyOf(live);
+      next.metadata.managedFields = copyOf([...managedFields]);
       return write(next);
     },
     get: async (address, _signal, as) => {
       await ask('get', address, as);
-      return structuredClone(store.get(identity(address)));
+      return copyOf(store.get(identity(address)));
     },
     list,
     remove: async (address, { uid, as }) => {
@@ -225,7 +229,7 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
         kind,
         metadata: { name, ...(namespace && { namespace }) },
       };
-      const edited = structuredClone(base);
+      const edited = copyOf(base);
       change(edited);
       const merged = mergeUpdate(base, edited, manager);
       const isFreed = merged.metadata.deletionTimestamp && !merged.metadata.finalizers?.length;
@@ -235,13 +239,13 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     },
     setStatus: (address, status) => {
       const live = store.get(identity(address));
-      if (live) write({ ...structuredClone(live), status });
+      if (live) write({ ...copyOf(live), status });
     },
     drop: (address) => {
       const live = store.get(identity(address));
       if (live) erase(live);
     },
-    objects: () => [...store.values()].map((object) => structuredClone(object)),
+    objects: () => [...store.values()].map((object) => copyOf(object)),
   };
 }
 

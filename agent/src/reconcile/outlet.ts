@@ -1,5 +1,6 @@
 import type { UnitReport } from '../domain/link/index.ts';
 import {
+  unitObjectsReportedPerMs,
   unitReportDelayCrowdedMs,
   unitReportDelayMs,
   unitStatusBusyMsMax,
@@ -146,7 +147,10 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
         flush(unit);
         return;
       }
-      const atMs = now() + (isCrowded() ? unitReportDelayCrowdedMs : unitReportDelayMs);
+      // A report looks at every object, so that of a large unit comes more rarely.
+      const sizeMs = Math.floor((unit.target?.entries.size ?? 0) / unitObjectsReportedPerMs);
+      const delayMs = isCrowded() ? unitReportDelayCrowdedMs : unitReportDelayMs;
+      const atMs = now() + delayMs + sizeMs;
       if (state.reportTimer !== undefined && state.reportAtMs <= atMs) return;
       forget(state.reportTimer);
       state.reportAtMs = atMs;

@@ -25,29 +25,34 @@ import { requestsOf } from './unit-requests.ts';
 
 /** From the assignment to a target: the tree, the rendered objects, their owners and the plan. Nothing is applied yet. */
 export async function prepare(context: Context, unit: Unit): Promise<Target> {
-  const { live, journal, rendered, claims } = context;
+  const { journal, rendered, claims } = context;
   const { assignment } = unit;
   const { signal } = unit.work;
   const permit = await askPermit(context, unit);
   const desired = await desiredObjects(context, unit, assignment, permit);
   refuseOutOfScope(context, permit, desired);
   await followKinds(context, unit, desired);
-  await refuseForeignObjects(context, unit, desired);
   await pauseFor(desired.length);
+  await refuseForeignObjects(context, unit, desired);
   signal.throwIfAborted();
+  // In one go with the look at the claims of others, so that of two units that claim an object at once one is refused.
+  for (const object of desired) claims.set(objectKeyText(objectKey(object)), unit.id);
+  await pauseFor(desired.length);
 
   const planned = plan({
     owner: unit.owner,
     desired,
-    live: live.ofApplySet(unit.owner.applySetId),
+    // What goes is decided once all is healthy, from what is live by then.
+    live: [],
     policy: prunePolicy(unit),
     hookRun: hookRunOf(assignment),
   });
   if (!planned.ok) {
     throw new UnitError(planned.error.join('; '), { terminal: true, audit: 'RenderFailed' });
   }
-  await pauseFor(desired.length);
   const { steps, onFailure } = planned.value;
+  const objects = steps.flatMap((step) => step.objects);
+  await pauseFor(desired.length);
   const hooks = new Map<string, Hook>();
   const texts = new Map<string, string>();
   const entries = new Map<string, InventoryEntry>();
@@ -55,7 +60,7 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
     unit.inventory?.entries.map((entry) => [objectKeyText(entry.key), entry] as const),
   );
   const breath = createBreath();
-  for (const object of steps.flatMap((step) => step.objects)) {
+  for (const object of objects) {
     const pause = breath();
     if (pause) await pause;
     const key = objectKey(object);
@@ -80,7 +85,6 @@ export async function prepare(context: Context, unit: Unit): Promise<Target> {
       ...(ended ? { ended } : {}),
       ignored: same?.ignored ?? 0,
     });
-    claims.set(text, unit.id);
   }
   await pauseFor(desired.length);
   rendered.put(unit.id, texts);
