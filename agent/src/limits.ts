@@ -58,14 +58,6 @@ export const renderFilesMax = 5_000;
 export const renderCacheBytesMax = 256 * 1024 * 1024;
 export const renderCacheEntriesMax = 4_096;
 
-// Decryption.
-/** A Unix socket's address holds this many bytes on every system that the agent runs on. */
-export const sopsSocketPathBytesMax = 103;
-/** Keys of a Secret are used this long before the Secret is read again. */
-export const sopsKeysAgeMsMax = 10_000;
-/** One encrypted file. */
-export const sopsFileBytesMax = 8 * 1024 * 1024;
-
 // Signatures and the cluster's policy.
 /** OpenPGP signatures of one commit that are looked at. */
 export const commitSignaturesMax = 8;
@@ -79,6 +71,14 @@ export const policyAgeMsMax = 5_000;
 export const trustSourcesMax = 64;
 /** Verdicts on commits that are kept, by commit and keys. */
 export const commitVerdictsMax = 1_024;
+
+// Decryption.
+/** A Unix socket's address holds this many bytes on every system that the agent runs on. */
+export const sopsSocketPathBytesMax = 103;
+/** Keys of a Secret are used this long before the Secret is read again. */
+export const sopsKeysAgeMsMax = 10_000;
+/** One encrypted file. */
+export const sopsFileBytesMax = 8 * 1024 * 1024;
 
 // Journal.
 /** Audit events that wait for the hub; beyond it one gap record counts what was dropped. */

@@ -96,10 +96,6 @@ export function createDiscovery(connection: Connection): Discovery {
       // A kind may be new because its definition was applied a moment ago.
       return known ?? (await current(discoveryAgeMsMin, signal)).byKind.get(key);
     },
-    watchable: async (signal, freshness = 'known') => {
-      const ageMsMax = freshness === 'fresh' ? discoveryAgeMsMin : Number.POSITIVE_INFINITY;
-      return (await current(ageMsMax, signal)).watchable;
-    },
     capabilities: async (signal) => {
       if (capable && performance.now() - capable.atMs <= capabilitiesAgeMsMax) return capable.value;
       const value = (async (): Promise<Capabilities> => {
@@ -117,6 +113,10 @@ export function createDiscovery(connection: Connection): Discovery {
         if (capable === reading) capable = undefined;
       });
       return value;
+    },
+    watchable: async (signal, freshness = 'known') => {
+      const ageMsMax = freshness === 'fresh' ? discoveryAgeMsMin : Number.POSITIVE_INFINITY;
+      return (await current(ageMsMax, signal)).watchable;
     },
   };
 }

@@ -141,10 +141,10 @@ export function readAgentConfig(
     renderHost: parsed.FAIRLEAD_RENDER_HOST,
     kustomize: parsed.FAIRLEAD_KUSTOMIZE,
     helm: parsed.FAIRLEAD_HELM,
+    sops: parsed.FAIRLEAD_SOPS,
     watchNamespaces:
       parsed.FAIRLEAD_WATCH_NAMESPACES.length === 0 ? undefined : parsed.FAIRLEAD_WATCH_NAMESPACES,
     policyRequired: parsed.FAIRLEAD_POLICY_REQUIRED,
-    sops: parsed.FAIRLEAD_SOPS,
     logLevel: parsed.FAIRLEAD_LOG_LEVEL,
     healthHost: parsed.FAIRLEAD_HEALTH_HOST,
     healthPort: parsed.FAIRLEAD_HEALTH_PORT,

@@ -37,7 +37,8 @@ const nothing: Drift = { differences: [], differencesTotal: 0, managers: [] };
 /** Asks for the live object and for what an apply would make of it; changes nothing. */
 export async function examine(context: Context, unit: Unit, drift: Found): Promise<Finding> {
   const { live } = context;
-  const requests = requestsOf(context, unit);
+  const standing = unit.target ?? unit.previous;
+  const requests = requestsOf(context, unit, standing?.assignment);
   const { signal } = unit.work;
   const { text, entry, found } = drift;
   const desired = await drift.bodyOf(text);

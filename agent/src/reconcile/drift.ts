@@ -125,6 +125,7 @@ async function repair(context: Context, unit: Unit, target: Target, drift: Found
     context.wakeAt(unit, clock.now() + waitMs);
     return;
   }
+  const requests = requestsOf(context, unit, target.assignment);
   const desired = await drift.bodyOf(text);
   const wasKnown = live.get(text) !== undefined;
   unit.drifts.delete(text);
@@ -133,7 +134,6 @@ async function repair(context: Context, unit: Unit, target: Target, drift: Found
   let applied: KubernetesObject;
   try {
     // After a restart only the digest tells of drift; what was there is worth a request.
-    const requests = requestsOf(context, unit);
     if (wasKnown) found ??= await requests.get(addressOf(desired), unit.work.signal);
     const room = await makeRoom(context, unit, desired, wasKnown ? found : undefined);
     applied = await requests.apply(room.object, { force: true, signal: unit.work.signal });

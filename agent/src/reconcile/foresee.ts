@@ -14,6 +14,7 @@ import type { Context } from './context.ts';
 import { diffOptions } from './drift-findings.ts';
 import { runningHook } from './hooks.ts';
 import { makeRoom } from './ignored.ts';
+import type { InventoryEntry } from './ports.ts';
 import type { Unit } from './unit.ts';
 import { requestsOf } from './unit-requests.ts';
 
@@ -23,12 +24,18 @@ export const plannedObject = (
   message = '',
 ): PlannedObject => ({ object, action, differences: [], differencesTotal: 0, message });
 
+/** All objects of the commit, and what the journal remembers of those that were applied, by key text. */
+export type Surroundings = {
+  readonly all: readonly KubernetesObject[];
+  readonly entries: ReadonlyMap<string, InventoryEntry>;
+};
+
 /** What an apply would do to one object, asked by dry run; `undefined`: it would stay as it is. */
 export async function foreseeObject(
   context: Context,
   unit: Unit,
   object: KubernetesObject,
-  all: readonly KubernetesObject[],
+  { all, entries }: Surroundings,
 ): Promise<PlannedObject | undefined> {
   const { cluster } = context;
   const { signal } = unit.work;
@@ -42,7 +49,8 @@ export async function foreseeObject(
   if (live && isReconcileDisabled(live.metadata)) return undefined;
   try {
     const room = await makeRoom(context, unit, object, live);
-    const wouldBe = await dryApply(context, unit, room.object, live);
+    const entry = entries.get(objectKeyText(key));
+    const wouldBe = await dryApply(context, unit, room.object, { live, entry });
     if (!live) return plannedObject(key, 'create');
     const { differences, differencesTotal } = changeDiff(live, wouldBe, diffOptions);
     if (differencesTotal === 0) return undefined;
@@ -68,14 +76,12 @@ async function dryApply(
   context: Context,
   unit: Unit,
   object: KubernetesObject,
-  live: KubernetesObject | undefined,
+  { live, entry }: { live: KubernetesObject | undefined; entry: InventoryEntry | undefined },
 ): Promise<KubernetesObject> {
-  const { assignment, inventory, work } = unit;
+  const { assignment, work } = unit;
   const requests = requestsOf(context, unit);
   const { signal } = work;
   const policy = assignment.apply.conflicts;
-  const text = objectKeyText(objectKey(object));
-  const entry = inventory?.entries.find(({ key }) => objectKeyText(key) === text);
   const body = withoutFields(object, policy === 'leave' ? (entry?.left ?? []) : []);
   try {
     return await requests.apply(body, { force: policy === 'take', dryRun: true, signal });

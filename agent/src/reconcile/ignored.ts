@@ -23,10 +23,10 @@ export async function makeRoom(
   object: KubernetesObject,
   known?: KubernetesObject,
 ): Promise<Yielding> {
-  const ignored = ignoredOf(object, unit.assignment.apply.ignoreDifferences);
+  const { assignment, work } = unit;
+  const ignored = ignoredOf(object, assignment.apply.ignoreDifferences);
   if (ignored === undefined) return { object, ignored: [] };
-  const { signal } = unit.work;
-  const live = known ?? (await requestsOf(context, unit).get(addressOf(object), signal));
+  const live = known ?? (await requestsOf(context, unit).get(addressOf(object), work.signal));
   const room = withoutIgnored(object, ignored, { live, manager: fieldManager });
   return room.ignored.length === 0 ? { object, ignored: [] } : withStamps(room, object.metadata);
 }

@@ -166,8 +166,8 @@ export async function renderAgain(
 }
 
 /**
- * Fetched, rendered, and with their namespaces set. `permit` is given for a new target: its commit is verified then, and
- * not again for repairs of what it brought.
+ * Fetched, rendered, and with their namespaces set. `permit` is given for what is to be applied anew: its commit is verified
+ * then, and not again for repairs of what it brought.
  */
 export async function desiredObjects(
   context: Context,
@@ -177,7 +177,7 @@ export async function desiredObjects(
 ): Promise<KubernetesObject[]> {
   const { signal } = unit.work;
   // A repair of what was applied before is no step of the unit's own.
-  const isNews = permit !== undefined;
+  const isNews = unit.target === undefined && assignment === unit.assignment;
   if (isNews) context.setPhase(unit, 'fetching');
   const tree = await context.loadTree(assignment, signal);
   signal.throwIfAborted();

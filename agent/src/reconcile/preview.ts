@@ -1,3 +1,4 @@
+import { objectKeyText } from '@fairlead/shared/manifest';
 import {
   type Assignment,
   failedPlan,
@@ -54,6 +55,7 @@ const quiet = (context: Context): Context => ({
 });
 
 async function foreseeUnit(context: Context, unit: Unit): Promise<UnitPlan> {
+  // What the cluster would refuse is not even rendered.
   const permit = await askPermit(context, unit);
   const desired = await desiredObjects(context, unit, unit.assignment, permit);
   refuseOutOfScope(context, permit, desired);
@@ -70,8 +72,12 @@ async function foreseeUnit(context: Context, unit: Unit): Promise<UnitPlan> {
   if (!planned.ok) throw new UnitError(planned.error.join('; '), { terminal: true });
   const { steps, prune, kept } = planned.value;
   const objects = steps.flatMap((step) => step.objects);
+  const entries = new Map(
+    unit.inventory?.entries.map((entry) => [objectKeyText(entry.key), entry] as const),
+  );
+  const surroundings = { all: objects, entries };
   const foreseen = await inParallel(objects, planRequestsInFlightMax, (object) =>
-    foreseeObject(context, unit, object, objects),
+    foreseeObject(context, unit, object, surroundings),
   );
   unit.work.signal.throwIfAborted();
   const changes: PlannedObject[] = [

@@ -1,4 +1,5 @@
 import { type Cluster, ClusterError, type ServiceAccount } from '../cluster/index.ts';
+import type { Assignment } from '../domain/link/index.ts';
 import type { Context } from './context.ts';
 import type { Unit } from './unit.ts';
 
@@ -7,11 +8,15 @@ export type UnitRequests = Pick<Cluster, 'apply' | 'get' | 'remove' | 'setManage
 
 /**
  * The unit's requests, made as its service account where it names one, so that it can do nothing that this account may
- * not. Every request about a unit's objects goes through here; watches, and the unit's own status object, are the agent's.
+ * not. A repair is made as the account of the assignment that it repairs. Every request about a unit's objects goes through here; watches, and the unit's own status object, are the agent's.
  */
-export function requestsOf(context: Context, unit: Unit): UnitRequests {
+export function requestsOf(
+  context: Context,
+  unit: Unit,
+  assignment: Assignment = unit.assignment,
+): UnitRequests {
   const cluster = context.ownCluster;
-  const { namespace, serviceAccount } = unit.assignment.apply;
+  const { namespace, serviceAccount } = assignment.apply;
   const as = serviceAccount
     ? { namespace: namespace || 'default', name: serviceAccount }
     : undefined;

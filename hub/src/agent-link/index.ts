@@ -1,4 +1,4 @@
-// The agents' gRPC link: enrolment over TLS with a pinned authority, and Renew, WatchAssignments and FetchTree over
+// The agents' gRPC link: enrolment over TLS with a pinned authority, and Renew, WatchAssignments, FetchTree and AnswerPlan over
 // mutual TLS, where the certificate alone names the cluster. Also the manifest that installs an agent.
 //
 // May import `auth/ca`, `auth/nats-accounts`, the domain, `field-values`, `git`'s errors, `limits`, `shared`, @fairlead/proto and

@@ -60,10 +60,10 @@ export async function startHttpFixture(change: Partial<HttpApiOptions> = {}): Pr
     }),
     lastSeenOf: () => undefined,
     onEpochAdvanced: () => {},
-    renderInstallManifest: ({ clusterName, joinToken, ...install }) =>
-      `kind: Secret\nmetadata: {name: ${clusterName}}\nstringData: {token: ${joinToken}}\n# ${JSON.stringify(install)}\n`,
     planOf: async () =>
       err({ code: 'not_connected', detail: 'its agent is not connected to this hub' }),
+    renderInstallManifest: ({ clusterName, joinToken, ...install }) =>
+      `kind: Secret\nmetadata: {name: ${clusterName}}\nstringData: {token: ${joinToken}}\n# ${JSON.stringify(install)}\n`,
     receiveWebhook: async ({ repository, headers, body }) =>
       headers['x-signature'] === `${repository}:${body.byteLength}`
         ? ok({ refresh: true })
