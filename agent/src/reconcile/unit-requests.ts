@@ -8,7 +8,8 @@ export type UnitRequests = Pick<Cluster, 'apply' | 'get' | 'remove' | 'setManage
 
 /**
  * The unit's requests, made as its service account where it names one, so that it can do nothing that this account may
- * not. A repair is made as the account of the assignment that it repairs. Every request about a unit's objects goes through here; watches, and the unit's own status object, are the agent's.
+ * not; a repair is made as the account of the assignment that it repairs. Every request about a unit's objects goes through
+ * here; watches, and the unit's own status object, are the agent's.
  */
 export function requestsOf(
   context: Context,
