@@ -73,10 +73,11 @@ const partsOf = (set: FieldSet | undefined): string[] =>
 function yieldAt(body: unknown, live: unknown, sets: Sets, pointer: readonly string[]): unknown {
   const [token, ...rest] = pointer;
   if (token === undefined) return settle(body, live, sets);
-  if (isMapping(body) && isMapping(live)) {
+  if (isMapping(body)) {
     if (!(token in body)) return body;
-    const next = yieldAt(body[token], live[token], below(sets, `f:${token}`), rest);
-    return unlessEmptied(without(body, token, next), body, live);
+    const found = isMapping(live) ? live : undefined;
+    const next = yieldAt(body[token], found?.[token], below(sets, `f:${token}`), rest);
+    return unlessEmptied(without(body, token, next), body, found);
   }
   if (!Array.isArray(body) || !Array.isArray(live)) return body;
   if (Number(token) >= body.length) return body;
@@ -99,9 +100,10 @@ const without = (body: Mapping, name: string, value: unknown): Mapping =>
     : { ...body, [name]: value };
 
 /** A mapping of which nothing is left is not set at all: set empty, it would be ours and take what others have in it. */
-function unlessEmptied(left: Mapping, body: Mapping, live: Mapping): Mapping | undefined {
-  const [fields, before, found] = [left, body, live].map((each) => Object.keys(each).length);
-  return fields === 0 && before !== 0 && found !== 0 ? undefined : left;
+function unlessEmptied(left: Mapping, body: Mapping, live?: Mapping): Mapping | undefined {
+  const isEmptied = Object.keys(left).length === 0 && Object.keys(body).length > 0;
+  const isLiveEmpty = live !== undefined && Object.keys(live).length === 0;
+  return isEmptied && !isLiveEmpty ? undefined : left;
 }
 
 /** The part of a value to apply: nothing where another manager holds it, otherwise what is live. */
