@@ -5,11 +5,15 @@ import type { Clock, Instant, Random } from '@fairlead/shared/time';
 import type { CommandHandler } from '../commands/index.ts';
 import type { Actor } from '../decision-log/index.ts';
 import type { Snapshot } from '../domain/promotion/commands.ts';
-import { nextWakeAt } from '../domain/promotion/index.ts';
+import { nextWakeAt, type PipelineEvent } from '../domain/promotion/index.ts';
 import { advanceRolloutIdsMax, promotionSweepMs } from '../limits.ts';
 import { createReactor } from './reactor.ts';
 
 const actor: Actor = { kind: 'hub', name: 'promotion' };
+
+/** The events that give an offered id away. */
+const isRolloutStart = ({ type }: PipelineEvent): boolean =>
+  type === 'ReleaseAdmitted' || type === 'RolloutStarted';
 
 export type PromotionReactorOptions = {
   readonly commands: CommandHandler;
@@ -47,7 +51,7 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
 
   const advance = async (pipeline: PipelineName): Promise<void> => {
     const snapshot = snapshotOf(pipeline, clock.now());
-    // Most looks decide nothing, and the ids offered to one of those were given to no rollout.
+    // Most looks start no rollout, and then the ids offered were given to none.
     const offered = unusedIds ?? newRolloutIds();
     unusedIds = undefined;
     const result = await commands.pipeline(
@@ -55,7 +59,8 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
       { type: 'advance', snapshot, newRolloutIds: offered },
       actor,
     );
-    if (!result.ok || result.value.events.length === 0) unusedIds = offered;
+    const started = result.ok && result.value.events.some(({ event }) => isRolloutStart(event));
+    if (!started) unusedIds = offered;
     dueAt.delete(pipeline);
     if (!result.ok) {
       names = new Set(pipelineNames());
