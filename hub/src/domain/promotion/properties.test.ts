@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { PipelineCommand } from './commands.ts';
 import { decidePipeline } from './decide.ts';
 import type { PipelineEvent } from './events.ts';
@@ -17,6 +17,9 @@ import {
   stageOf,
   staging,
 } from './testing-story.ts';
+
+// Hundreds of histories take seconds where another program has the processor.
+vi.setConfig({ testTimeout: 60_000 });
 
 const canary = 'canary' as typeof staging;
 const stages = [staging, canary, production];
