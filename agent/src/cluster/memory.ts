@@ -1,4 +1,4 @@
-import { groupOf, type KubernetesObject } from '@fairlead/shared/manifest';
+import { canonicalText, groupOf, type KubernetesObject } from '@fairlead/shared/manifest';
 import { memoryKinds, memoryVersion } from './memory-kinds.ts';
 import {
   type ApplyOptions,
@@ -153,7 +153,7 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
     const merged = merge(live, object, force);
     checkImmutable(live, merged);
     if (dryRun) return merged;
-    if (live && JSON.stringify(sorted(live)) === JSON.stringify(sorted(merged))) {
+    if (live && canonicalText(live) === canonicalText(merged)) {
       return copyOf(live);
     }
     return write(merged);
@@ -291,9 +291,9 @@ function checkImmutable(live: KubernetesObject | undefined, merged: KubernetesOb
   const name = immutableFields[merged.kind];
   if (name === undefined || !live) return;
   const specField = ({ spec }: KubernetesObject) =>
-    JSON.stringify(sorted((spec as Record<string, unknown> | undefined)?.[name]));
+    canonicalText((spec as Record<string, unknown> | undefined)?.[name]);
   // Only what has a value keeps it.
-  if (specField(live) === undefined || specField(live) === specField(merged)) return;
+  if (specField(live) === '' || specField(live) === specField(merged)) return;
   const field = `spec.${name}`;
   const message = `${field}: Invalid value: field is immutable`;
   throw new ClusterError(
@@ -308,14 +308,7 @@ function checkImmutable(live: KubernetesObject | undefined, merged: KubernetesOb
 
 /** What counts for `metadata.generation`. */
 function content({ metadata: _, status: __, ...rest }: KubernetesObject): string {
-  return JSON.stringify(sorted(rest));
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
-  return Object.fromEntries(entries.map(([name, field]) => [name, sorted(field)]));
+  return canonicalText(rest);
 }
 
 function define(definition: KubernetesObject, kinds: Map<string, Resource>): void {

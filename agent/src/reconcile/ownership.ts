@@ -1,4 +1,9 @@
-import { type KubernetesObject, objectKey, objectKeyText } from '@fairlead/shared/manifest';
+import {
+  canonicalText,
+  type KubernetesObject,
+  objectKey,
+  objectKeyText,
+} from '@fairlead/shared/manifest';
 import { addressOf } from '../cluster/index.ts';
 import { partOfLabel, unitOfOwner } from '../domain/plan/index.ts';
 import { unitRequestsInFlightMax } from '../limits.ts';
@@ -81,12 +86,5 @@ async function differs(context: Context, unit: Unit, object: KubernetesObject): 
 function comparable({ metadata, status: _, ...rest }: KubernetesObject): string {
   const { labels = {}, annotations = {} } = metadata;
   const { [partOfLabel]: __, ...kept } = labels;
-  return JSON.stringify(sorted({ ...rest, labels: kept, annotations }));
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
-  return Object.fromEntries(entries.map(([name, field]) => [name, sorted(field)]));
+  return canonicalText({ ...rest, labels: kept, annotations });
 }

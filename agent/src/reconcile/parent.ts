@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { KubernetesObject, ObjectKey } from '@fairlead/shared/manifest';
+import { canonicalText, type KubernetesObject, type ObjectKey } from '@fairlead/shared/manifest';
 import {
   type Assignment,
   type UnitId,
@@ -73,10 +73,7 @@ const specFields = [
 
 /** All that a parent says; equal texts need no write, whoever wrote the fields in whatever order. */
 export const parentText = ({ metadata, spec, status }: KubernetesObject): string =>
-  JSON.stringify([metadata.labels, metadata.annotations, spec, status].map(sortedFields));
-
-const sortedFields = (mapping: unknown): [string, unknown][] =>
-  Object.entries(mapping ?? {}).sort(([left], [right]) => (left < right ? -1 : 1));
+  canonicalText([metadata.labels, metadata.annotations, spec, status].map((part) => part ?? {}));
 
 /** The kinds that a parent says its members have: `Deployment.apps` is a kind and its group. */
 export const groupKindsOf = (parent: KubernetesObject): { group: string; kind: string }[] =>

@@ -11,7 +11,7 @@ import { err, ok, type Result } from '@fairlead/shared/result';
 import { systemRandom } from '@fairlead/shared/time';
 import { type ServerReadableStream, status } from '@grpc/grpc-js';
 import type { Assignment } from '../domain/rollout/index.ts';
-import { type FieldValues, fieldValues } from '../field-values/index.ts';
+import { fieldValues, type PlanAnswer } from '../field-values/index.ts';
 import {
   agentTextCharactersMax,
   planBytesMax,
@@ -22,24 +22,6 @@ import {
 } from '../limits.ts';
 import { CallError, type Peer } from './call.ts';
 import type { Watch } from './watch.ts';
-
-/** What an agent says an assignment would change. */
-export type PlanAnswer = {
-  /** Why there is no plan; empty when there is one. */
-  readonly error: string;
-  readonly objects: readonly {
-    readonly object: { group: string; kind: string; namespace: string; name: string };
-    readonly action: 'create' | 'configure' | 'prune' | 'keep' | 'refuse';
-    readonly differences: readonly FieldValues[];
-    readonly differencesTotal: number;
-    readonly message: string;
-  }[];
-  readonly totals: Readonly<
-    Record<'create' | 'configure' | 'unchanged' | 'prune' | 'keep' | 'refuse', number>
-  >;
-  readonly objectsTruncated: number;
-  readonly pruneHeld: string;
-};
 
 export type PlanOutcome = Result<
   PlanAnswer,

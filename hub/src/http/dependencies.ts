@@ -7,7 +7,7 @@ import type { CommandHandler } from '../commands/index.ts';
 import type { DecisionLog } from '../decision-log/index.ts';
 import type { Snapshot } from '../domain/promotion/commands.ts';
 import type { Assignment } from '../domain/rollout/index.ts';
-import type { FieldValues } from '../field-values/index.ts';
+import type { PlanAnswer } from '../field-values/index.ts';
 import type { ReadModel } from '../read-model/index.ts';
 
 export type ReadinessCheck = () => Promise<{ readonly ok: boolean; readonly detail: string }>;
@@ -26,24 +26,7 @@ export type WebhookOutcome = Result<
 >;
 
 /** What an agent says that an assignment would change, or why it does not say it. */
-export type PlanOutcome = Result<
-  {
-    readonly error: string;
-    readonly objects: readonly {
-      readonly object: { group: string; kind: string; namespace: string; name: string };
-      readonly action: 'create' | 'configure' | 'prune' | 'keep' | 'refuse';
-      readonly differences: readonly FieldValues[];
-      readonly differencesTotal: number;
-      readonly message: string;
-    }[];
-    readonly totals: Readonly<
-      Record<'create' | 'configure' | 'unchanged' | 'prune' | 'keep' | 'refuse', number>
-    >;
-    readonly objectsTruncated: number;
-    readonly pruneHeld: string;
-  },
-  { readonly code: string; readonly detail: string }
->;
+export type PlanOutcome = Result<PlanAnswer, { readonly code: string; readonly detail: string }>;
 
 export type HttpApiOptions = {
   readonly readModel: ReadModel;
@@ -52,9 +35,9 @@ export type HttpApiOptions = {
   readonly authenticate: (token: string) => Authenticated | undefined;
   /** Everything outside a pipeline's stream that a decision on it may look at. */
   readonly snapshotOf: (pipeline: PipelineName, at: Instant) => Snapshot;
-  /** When an agent was heard last, from what does not reach the log. */
   /** The hub's epoch has grown, so agents that were told nothing may be told again. */
   readonly onEpochAdvanced: () => void;
+  /** When an agent was heard last, from what does not reach the log. */
   readonly lastSeenOf: (cluster: ClusterId) => Instant | undefined;
   /** YAML that joins a cluster. */
   readonly renderInstallManifest: (join: {

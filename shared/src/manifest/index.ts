@@ -1,6 +1,7 @@
 // Kubernetes objects as data: their shape, their identity, reading them from YAML or JSON text with limits, and the one
 // kind that is Fairlead's own.
 // Imports `result` and the YAML parser.
+export { canonicalText } from './canonical-text.ts';
 export {
   compareObjectKeys,
   groupOf,

@@ -1,4 +1,4 @@
-import type { KubernetesObject } from '@fairlead/shared/manifest';
+import { canonicalText, type KubernetesObject } from '@fairlead/shared/manifest';
 import type { Ignored } from './ignore.ts';
 import { type FieldSet, fieldsOfManagers } from './managed-fields.ts';
 
@@ -27,7 +27,7 @@ export function withoutIgnored(
   const found = { ...live, metadata: liveMetadata };
   let body: unknown = object;
   const replace = (next: unknown, name: string) => {
-    if (textOf(next) !== textOf(body)) ignored.push(name);
+    if (canonicalText(next) !== canonicalText(body)) ignored.push(name);
     body = next;
   };
   for (const pointer of pointers) {
@@ -158,11 +158,3 @@ const keysOf = (part: string): Mapping => JSON.parse(part.slice(2)) as Mapping;
 
 const hasKeys = (item: unknown, part: string): boolean =>
   isMapping(item) && Object.entries(keysOf(part)).every(([name, value]) => item[name] === value);
-
-/** Equal for equal values, in whatever order their fields are. */
-const textOf = (value: unknown): string =>
-  JSON.stringify(value, (_, field: unknown) =>
-    isMapping(field)
-      ? Object.fromEntries(Object.entries(field).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : field,
-  );
