@@ -8,7 +8,7 @@ export const reactorBackoffMsMin = 100;
 export const reactorBackoffMsMax = 30_000;
 
 /** Rollouts that one `advance` of a pipeline may start. */
-export const advanceRolloutIdsMax = 64;
+export const advanceNewIdsMax = 64;
 /** All pipelines are looked at this often, whatever woke or did not wake the loop. */
 export const promotionSweepMs = 30_000;
 

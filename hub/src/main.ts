@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from '@fairlead/shared/config';
-import type { ClusterId, PipelineName } from '@fairlead/shared/ids';
+import type { ClusterId } from '@fairlead/shared/ids';
 import { createLogger, type Logger } from '@fairlead/shared/log';
 import { err } from '@fairlead/shared/result';
-import { type Instant, systemClock, systemRandom } from '@fairlead/shared/time';
+import { systemClock, systemRandom } from '@fairlead/shared/time';
 import { createAgentLink, renderInstallManifest } from './agent-link/index.ts';
 import { openCertificateAuthority } from './auth/ca/index.ts';
 import { openNatsAccounts } from './auth/nats-accounts/index.ts';
@@ -13,7 +13,6 @@ import { createCommandHandler } from './commands/index.ts';
 import { createSecretReader, type HubConfig, readHubConfig } from './config/index.ts';
 import { type DecisionLog, openSqliteDecisionLog } from './decision-log/index.ts';
 import { streams } from './domain/events.ts';
-import type { Snapshot } from './domain/promotion/commands.ts';
 import { isStaleDeletion } from './domain/rollout/index.ts';
 import {
   createPathTrees,
@@ -29,6 +28,7 @@ import {
   createFleetReactor,
   createPromotionReactor,
   createRepositoryReactor,
+  createSnapshotReader,
   mirrorDirectory,
 } from './reactors/index.ts';
 import { openReadModel } from './read-model/index.ts';
@@ -197,10 +197,10 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
 
   // The loops that decide, on reports that are as new as what the bus holds: a read model that is made anew has none yet.
   await Promise.race([ingest.caughtUp, sleep(reportsCatchUpMsMax, undefined, { signal })]);
-  const snapshotOf = (pipeline: PipelineName, at: Instant): Snapshot => ({
-    at,
-    clusters: readModel.clusterSnapshots(),
-    reports: readModel.snapshotOf(pipeline),
+  const snapshotOf = createSnapshotReader({
+    clusterSnapshots: readModel.clusterSnapshots,
+    reportsOf: readModel.snapshotOf,
+    watchedMs: clock.now,
   });
   const loop = { commands, clock, random, signal, logger };
   const promotion = createPromotionReactor({

@@ -1,6 +1,8 @@
 import type { ClusterId, RepositoryName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import type { ClusterEvent } from './fleet/events.ts';
+import type { FreezeEvent } from './freeze/index.ts';
+import type { Permission } from './hub/index.ts';
 import type { RepositoryDefinition } from './pipeline/definition.ts';
 import type { PipelineEvent } from './promotion/events.ts';
 
@@ -17,13 +19,35 @@ export type RepositoryEvent =
       kind: 'first' | 'forward' | 'forced';
     }
   | { type: 'DiscoveryFailed'; message: string }
-  | { type: 'DiscoveryRecovered' };
+  | { type: 'DiscoveryRecovered' }
+  /** What a source says of a commit, which may be unknown yet. */
+  | {
+      type: 'StatusReported';
+      commit: string;
+      name: string;
+      state: 'pending' | 'success' | 'failure';
+      description: string;
+      url?: string;
+      at: Instant;
+    };
 
 /** Stream `hub`. */
 export type HubEvent =
   | { type: 'HubInitialised'; hubId: string; epoch: number }
   | { type: 'EpochAdvanced'; epoch: number; reason: string }
-  | { type: 'TokenIssued'; tokenId: string; name: string; hash: string; role: 'admin' | 'viewer' }
+  | {
+      type: 'TokenIssued';
+      tokenId: string;
+      name: string;
+      hash: string;
+      role: 'admin' | 'viewer';
+      /** Whose it is; absent: it stands for itself, by its name. */
+      subject?: string;
+      groups?: readonly string[];
+      emails?: readonly string[];
+      /** Of a viewer: what it may do besides reading. */
+      permissions?: readonly Permission[];
+    }
   | { type: 'TokenRevoked'; tokenId: string };
 
 /** Stream `agent-audit/<cluster id>`: what the agent says it did, each event exactly once and in its order. */
@@ -67,12 +91,14 @@ export type DomainEvent =
   | ClusterEvent
   | RepositoryEvent
   | HubEvent
+  | FreezeEvent
   | AgentAuditEvent
   | RefusalEvent;
 
 export const streams = {
   hub: 'hub',
   refusals: 'refusals',
+  freezes: 'freezes',
   cluster: (name: string) => `cluster/${name}`,
   pipeline: (name: string) => `pipeline/${name}`,
   repository: (name: RepositoryName | string) => `repository/${name}`,

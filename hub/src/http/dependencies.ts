@@ -1,13 +1,13 @@
-import type { ClusterId, PipelineName, RepositoryName } from '@fairlead/shared/ids';
+import type { ClusterId, RepositoryName } from '@fairlead/shared/ids';
 import type { Logger } from '@fairlead/shared/log';
 import type { Result } from '@fairlead/shared/result';
 import type { Clock, Instant, Random } from '@fairlead/shared/time';
 import type { Authenticated } from '../auth/tokens/index.ts';
 import type { CommandHandler } from '../commands/index.ts';
 import type { DecisionLog } from '../decision-log/index.ts';
-import type { Snapshot } from '../domain/promotion/commands.ts';
 import type { Assignment } from '../domain/rollout/index.ts';
 import type { PlanAnswer } from '../field-values/index.ts';
+import type { SnapshotOf } from '../reactors/index.ts';
 import type { ReadModel } from '../read-model/index.ts';
 
 export type ReadinessCheck = () => Promise<{ readonly ok: boolean; readonly detail: string }>;
@@ -34,7 +34,7 @@ export type HttpApiOptions = {
   readonly log: Pick<DecisionLog, 'readAfter' | 'headPosition' | 'onAppended' | 'verify'>;
   readonly authenticate: (token: string) => Authenticated | undefined;
   /** Everything outside a pipeline's stream that a decision on it may look at. */
-  readonly snapshotOf: (pipeline: PipelineName, at: Instant) => Snapshot;
+  readonly snapshotOf: SnapshotOf;
   /** The hub's epoch has grown, so agents that were told nothing may be told again. */
   readonly onEpochAdvanced: () => void;
   /** When an agent was heard last, from what does not reach the log. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { streams } from '../domain/events.ts';
+import { snapshotOf } from '../domain/promotion/index.ts';
 import { requestBodyBytesMax } from '../limits.ts';
 import {
   append,
@@ -474,14 +475,14 @@ test('F02: removing a pipeline lists what it leaves, and a second order with the
   await api.call('DELETE', `${v1}/pipelines/leaves`);
   await api.readModel.catchUp();
   expect(api.readModel.pipelinesToAdvance()).toContain('leaves');
-  const snapshot = {
+  const snapshot = snapshotOf({
     at: 5,
     clusters: api.readModel.clusterSnapshots(),
     reports: [],
-  };
+  });
   await api.commands.pipeline(
     'leaves',
-    { type: 'advance', snapshot, newRolloutIds: [] },
+    { type: 'advance', snapshot, newIds: [] },
     { kind: 'hub', name: 'promotion' },
   );
   await api.readModel.catchUp();
@@ -555,8 +556,9 @@ const promotion = { kind: 'hub', name: 'promotion' } as const;
 /** One look of the loop that decides. */
 async function advance(pipeline: string, at: number): Promise<void> {
   const clusters = api.readModel.clusterSnapshots();
-  const snapshot = { at, clusters, reports: api.readModel.snapshotOf(pipeline as never) };
-  const command = { type: 'advance', snapshot, newRolloutIds: [] } as const;
+  const reports = api.readModel.snapshotOf(pipeline as never);
+  const snapshot = snapshotOf({ at, clusters, reports });
+  const command = { type: 'advance', snapshot, newIds: [] } as const;
   await api.commands.pipeline(pipeline, command, promotion);
   await api.readModel.catchUp();
 }

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { rolloutKinds } from '../domain/promotion/index.ts';
 import { installNamespacesMax, pageItemsMax } from '../limits.ts';
 
 // What the API says and takes, as schemas: the OpenAPI document is made of them, and clients use their inferred types.
@@ -304,7 +305,7 @@ export const rolloutSchema = z
     pipeline: name,
     stage: name,
     release: commit,
-    kind: z.enum(['promotion', 'rollback', 'forced']),
+    kind: z.enum(rolloutKinds),
     generation: count,
     state: rolloutStateSchema,
     startedAt: time,
@@ -612,7 +613,7 @@ export const explanationSchema = z
       .object({
         id: z.string(),
         release: commit,
-        kind: z.enum(['promotion', 'rollback', 'forced']),
+        kind: z.enum(rolloutKinds),
         deadlineAt: time,
         succeeded: count,
         failed: count,

@@ -9,7 +9,7 @@ import {
 } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import type { AgentAuditEvent } from '../domain/events.ts';
-import type { TargetReport } from '../domain/promotion/commands.ts';
+import type { TargetReport } from '../domain/promotion/index.ts';
 import {
   agentTextCharactersMax,
   auditDetailsBytesMax,

@@ -13,3 +13,4 @@ export {
   type RepositoryReactor,
   type RepositoryReactorOptions,
 } from './repositories.ts';
+export { createSnapshotReader, type SnapshotOf, type SnapshotSources } from './snapshot.ts';

@@ -1,13 +1,13 @@
-import { type PipelineName, parseRolloutId, type RolloutId } from '@fairlead/shared/ids';
+import { type NewId, type PipelineName, parseNewId } from '@fairlead/shared/ids';
 import type { Logger } from '@fairlead/shared/log';
 import { expectOk } from '@fairlead/shared/result';
 import type { Clock, Instant, Random } from '@fairlead/shared/time';
 import type { CommandHandler } from '../commands/index.ts';
 import type { Actor } from '../decision-log/index.ts';
-import type { Snapshot } from '../domain/promotion/commands.ts';
 import { nextWakeAt, type PipelineEvent } from '../domain/promotion/index.ts';
-import { advanceRolloutIdsMax, promotionSweepMs } from '../limits.ts';
+import { advanceNewIdsMax, promotionSweepMs } from '../limits.ts';
 import { createReactor } from './reactor.ts';
+import type { SnapshotOf } from './snapshot.ts';
 
 const actor: Actor = { kind: 'hub', name: 'promotion' };
 
@@ -18,8 +18,7 @@ const isRolloutStart = ({ type }: PipelineEvent): boolean =>
 export type PromotionReactorOptions = {
   readonly commands: CommandHandler;
   readonly pipelineNames: () => readonly PipelineName[];
-  /** Clusters and reports as the hub knows them at `at`. */
-  readonly snapshotOf: (pipeline: PipelineName, at: Instant) => Snapshot;
+  readonly snapshotOf: SnapshotOf;
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
@@ -42,21 +41,21 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
   const dueAt = new Map<PipelineName, Instant>();
   let sweepAt = 0;
   let names: ReadonlySet<string> = new Set();
-  let unusedIds: readonly RolloutId[] | undefined;
+  let unusedIds: readonly NewId[] | undefined;
 
-  const newRolloutIds = () =>
-    Array.from({ length: advanceRolloutIdsMax }, () =>
-      expectOk(parseRolloutId(random.nextId()), 'a new rollout id'),
+  const newIds = () =>
+    Array.from({ length: advanceNewIdsMax }, () =>
+      expectOk(parseNewId(random.nextId()), 'a new rollout id'),
     );
 
   const advance = async (pipeline: PipelineName): Promise<void> => {
-    const snapshot = snapshotOf(pipeline, clock.now());
+    const snapshot = await snapshotOf(pipeline, clock.now());
     // Most looks start no rollout, and then the ids offered were given to none.
-    const offered = unusedIds ?? newRolloutIds();
+    const offered = unusedIds ?? newIds();
     unusedIds = undefined;
     const result = await commands.pipeline(
       pipeline,
-      { type: 'advance', snapshot, newRolloutIds: offered },
+      { type: 'advance', snapshot, newIds: offered },
       actor,
     );
     const started = result.ok && result.value.events.some(({ event }) => isRolloutStart(event));

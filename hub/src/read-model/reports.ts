@@ -1,6 +1,6 @@
 import type { PipelineName } from '@fairlead/shared/ids';
 import { and, eq, getTableColumns, sql } from 'drizzle-orm';
-import type { TargetReport } from '../domain/promotion/commands.ts';
+import type { TargetReport } from '../domain/promotion/index.ts';
 import type { Orm } from './orm.ts';
 import { preparedInsert } from './prepared.ts';
 import {

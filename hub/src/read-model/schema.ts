@@ -2,7 +2,12 @@ import type { ClusterId } from '@fairlead/shared/ids';
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import type { AheadUnit } from '../domain/fleet/index.ts';
 import type { PipelineDefinition, RepositoryDefinition } from '../domain/pipeline/definition.ts';
-import type { GateResult, RolloutTarget, WithdrawalCause } from '../domain/promotion/events.ts';
+import {
+  type GateResult,
+  type RolloutTarget,
+  rolloutKinds,
+  type WithdrawalCause,
+} from '../domain/promotion/events.ts';
 import type { Assignment } from '../domain/rollout/index.ts';
 import type { DriftOfObject } from './reports.ts';
 
@@ -172,7 +177,7 @@ export const rolloutTable = sqliteTable(
     pipeline: text('pipeline').notNull(),
     stage: text('stage').notNull(),
     release: text('release').notNull(),
-    kind: text('kind', { enum: ['promotion', 'rollback', 'forced'] }).notNull(),
+    kind: text('kind', { enum: rolloutKinds }).notNull(),
     generation: integer('generation').notNull(),
     state: text('state', { enum: ['running', 'succeeded', 'failed', 'aborted'] }).notNull(),
     startedAt: integer('started_at').notNull(),

@@ -1,7 +1,9 @@
 import { err, ok, type Result } from '../result/index.ts';
 
 declare const brand: unique symbol;
-type Branded<Name extends string> = string & { readonly [brand]: Name };
+type Branded<Name extends string> = string & {
+  readonly [brand]: { readonly [name in Name]: true };
+};
 
 export type ProjectName = Branded<'ProjectName'>;
 export type RepositoryName = Branded<'RepositoryName'>;
@@ -13,6 +15,13 @@ export type ClusterId = Branded<'ClusterId'>;
 /** A full Git commit id: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits. It also names a release within a pipeline. */
 export type CommitId = Branded<'CommitId'>;
 export type RolloutId = Branded<'RolloutId'>;
+/** Of one request for approvals: a vote that names it can count for nothing else. */
+export type ApprovalRequestId = Branded<'ApprovalRequestId'>;
+/** Of one run of a verification or one analysis of a metric. */
+export type RunId = Branded<'RunId'>;
+export type FreezeId = Branded<'FreezeId'>;
+/** Made at the edge, used at most once, for whatever a decision begins. */
+export type NewId = RolloutId & ApprovalRequestId & RunId & FreezeId;
 
 type NameKinds = ProjectName | RepositoryName | PipelineName | StageName | ClusterName;
 
@@ -46,7 +55,7 @@ export const parseClusterId = (text: unknown): Result<ClusterId, string> =>
     ? ok(text as ClusterId)
     : err('must be a cluster id of 8 to 40 characters a-z, 0-9');
 
-export const parseRolloutId = (text: unknown): Result<RolloutId, string> =>
+export const parseNewId = (text: unknown): Result<NewId, string> =>
   typeof text === 'string' && idPattern.test(text)
-    ? ok(text as RolloutId)
-    : err('must be a rollout id of 8 to 40 characters a-z, 0-9');
+    ? ok(text as NewId)
+    : err('must be an id of 8 to 40 characters a-z, 0-9');

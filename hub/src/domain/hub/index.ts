@@ -8,3 +8,4 @@ export {
   type HubToken,
   initialHubState,
 } from './hub.ts';
+export { isOneOf, type Permission, type Person, permissions } from './people.ts';

@@ -66,7 +66,7 @@ function checkDependencies(
       }
       const start: Place = {
         names: [`${definition.name}/${stage.name}`],
-        labels: stage.clusters.matchLabels,
+        labels: stage.clusters?.matchLabels ?? {},
       };
       const cycle = findCycle(all, name, start, new Set());
       if (cycle)
@@ -95,7 +95,7 @@ function findCycle(
     if (name === names[0]) return [...names, name];
     const here: Place = {
       names: [...names, name],
-      labels: { ...labels, ...stage.clusters.matchLabels },
+      labels: { ...labels, ...stage.clusters?.matchLabels },
     };
     // A way that led nowhere leads nowhere again; a cycle that the start is no part of is told at its own stages.
     const state = `${name} ${JSON.stringify(Object.entries(here.labels).sort())}`;
@@ -110,7 +110,9 @@ function findCycle(
 }
 
 /** Whether one cluster could match both: not when they ask for different values of one label. */
-const mayShare = (left: ClusterSelector, right: ClusterSelector): boolean =>
+const mayShare = (left: ClusterSelector | undefined, right: ClusterSelector | undefined): boolean =>
+  left !== undefined &&
+  right !== undefined &&
   Object.entries(left.matchLabels).every(
     ([key, value]) => (right.matchLabels[key] ?? value) === value,
   );

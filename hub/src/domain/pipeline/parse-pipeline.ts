@@ -6,6 +6,7 @@ import {
   type StageName,
 } from '@fairlead/shared/ids';
 import { checkGraph } from './check-graph.ts';
+import { completeStage, releasePolicyDefault } from './defaults.ts';
 import type { ClusterSelector, PipelineDefinition, StageDefinition } from './definition.ts';
 import { parseApply } from './parse-apply.ts';
 import { parseRender } from './parse-render.ts';
@@ -47,6 +48,7 @@ export function parsePipelineSpec(
     repository: readNameOf<RepositoryName>(at('repository')),
     include: include.length === 0 ? ['**'] : include,
     exclude: readGlobs(at('exclude')),
+    releases: releasePolicyDefault,
     stages: stages.map(({ stage }) => stage),
   };
 }
@@ -58,12 +60,16 @@ function parseStage(node: Node, pipeline: PipelineName): StageDefinition {
   });
   const path = readText(at('path'));
   if (path !== '') checkPath(at('path'), path);
-  return {
+  return completeStage({
     name: readNameOf<StageName>(at('name')),
     after: readList(at('after')).map((each) => readNameOf<StageName>(each)),
     clusters: parseSelector(at('clusters')),
     path: path.replaceAll(/^(\.\/)+|\/+$/g, '').replace(/^\.$/, ''),
-    promote: readChoice(at('promote'), ['automatic', 'manual'], 'automatic'),
+    promote: readChoice<'automatic' | 'manual'>(
+      at('promote'),
+      ['automatic', 'manual'],
+      'automatic',
+    ),
     gates: {
       soakMs: readDuration(
         readMapping(at('gates'), {
@@ -84,7 +90,7 @@ function parseStage(node: Node, pipeline: PipelineName): StageDefinition {
     },
     render: parseRender(at('render'), pipeline),
     apply: parseApply(at('apply')),
-  };
+  });
 }
 
 /** An empty selector would mean every cluster, production included: it must be written with a label. */

@@ -1,21 +1,27 @@
-import type { RolloutId } from '@fairlead/shared/ids';
+import type { NewId } from '@fairlead/shared/ids';
 import type { StageDefinition } from '../pipeline/definition.ts';
+import { approvalSteps } from './approval/steps.ts';
+import { batchSteps } from './batches.ts';
 import { newestCandidate, requestedRelease } from './candidate.ts';
-import type { Snapshot } from './commands.ts';
 import type { PipelineEvent } from './events.ts';
 import { evolvePipeline } from './evolve.ts';
-import { type FleetView, fleetView } from './fleet-view.ts';
-import { evaluateGates } from './gates/index.ts';
+import { failureResponse } from './failure.ts';
+import { fleetView } from './fleet-view.ts';
+import { evaluateGates, isOpen } from './gates/index.ts';
+import { metricSteps } from './metric/steps.ts';
+import { passing } from './passing.ts';
+import { values } from './persistent-map.ts';
 import { plannedTargets, rolloutAssignments, startRollout } from './plan-rollout.ts';
+import type { Snapshot } from './snapshot.ts';
 import { type ActivePipeline, stageState } from './state.ts';
+import type { Step, StepContext } from './step.ts';
 import { healthChange, reassignments, rolloutEnd, supersessions, targetOutcomes } from './steps.ts';
+import { verificationSteps } from './verification/steps.ts';
+import { waitingSteps } from './waiting.ts';
 import { deletionProgress, removedStages, withdrawals } from './withdrawal.ts';
 
 /** One append takes this many; what remains is decided by the next advance, which finds it the same way. */
 export const advanceEventsMax = 1_000;
-
-type Context = { readonly fleet: FleetView; readonly rolloutIds: readonly RolloutId[] };
-type Step = (state: ActivePipeline, stage: StageDefinition, context: Context) => PipelineEvent[];
 
 /**
  * In order of precedence: who is there, what was proven, what follows from it, and only then what is new. Each step
@@ -25,9 +31,16 @@ const steps: readonly Step[] = [
   (state, stage, { fleet }) => withdrawals(state, stage, fleet),
   (state, stage, { fleet }) => targetOutcomes(state, stage, fleet),
   (state, stage, { fleet }) => rolloutEnd(state, stage, fleet),
+  failureResponse,
   (state, stage, { fleet }) => healthChange(state, stage, fleet),
+  verificationSteps,
+  metricSteps,
+  approvalSteps,
+  waitingSteps,
+  passing,
   (state, stage, context) => admission(state, stage, context),
   (state, stage) => supersessions(state, stage),
+  batchSteps,
   (state, stage, { fleet }) => rolloutAssignments(state, stage, fleet),
   (state, stage, { fleet }) => reassignments(state, stage, fleet),
 ];
@@ -35,15 +48,15 @@ const steps: readonly Step[] = [
 /** Everything that can be decided on this snapshot, up to the size of one append. */
 export function advance(
   state: ActivePipeline,
-  command: { snapshot: Snapshot; newRolloutIds: readonly RolloutId[] },
+  command: { snapshot: Snapshot; newIds: readonly NewId[] },
 ): PipelineEvent[] {
   const fleet = fleetView(command.snapshot);
   const events: PipelineEvent[] = [];
   let current = state;
   for (;;) {
-    const used = usedRolloutIds(current);
-    const rolloutIds = command.newRolloutIds.filter((id) => !used.has(id));
-    const next = nextEvents(current, { fleet, rolloutIds }, advanceEventsMax - events.length);
+    const used = usedIds(current);
+    const newIds = command.newIds.filter((id) => !used.has(id));
+    const next = nextEvents(current, { fleet, newIds }, advanceEventsMax - events.length);
     if (next.length === 0) return events;
     events.push(...next);
     // The planner writes no definition and no removal, so the pipeline stays active.
@@ -51,7 +64,11 @@ export function advance(
   }
 }
 
-function nextEvents(state: ActivePipeline, context: Context, countMax: number): PipelineEvent[] {
+function nextEvents(
+  state: ActivePipeline,
+  context: StepContext,
+  countMax: number,
+): PipelineEvent[] {
   const gone = [
     ...removedStages(state, state.definition.stages, context.fleet),
     ...deletionProgress(state, context.fleet),
@@ -74,9 +91,9 @@ function nextEvents(state: ActivePipeline, context: Context, countMax: number): 
 function admission(
   state: ActivePipeline,
   stage: StageDefinition,
-  { fleet, rolloutIds }: Context,
+  { fleet, newIds }: StepContext,
 ): PipelineEvent[] {
-  const [rolloutId] = rolloutIds;
+  const [rolloutId] = newIds;
   const inStage = stageState(state, stage.name);
   if (rolloutId === undefined || inStage.rollout !== undefined) return [];
   const { clusters, fault } = plannedTargets(stage, fleet);
@@ -85,10 +102,11 @@ function admission(
   const newest = newestCandidate(state, stage).release;
   for (const release of [requested, newest]) {
     if (release === undefined) continue;
-    const gates = evaluateGates({ state, stage, inStage, release, at: fleet.at });
-    if (gates.some(({ passed }) => !passed)) continue;
+    const gates = evaluateGates({ state, stage, inStage, release, at: fleet.at, fleet });
+    if (!gates.every(isOpen)) continue;
     const forced = release === requested && inStage.request?.force === true;
-    const plan = { rolloutId, release: release.commit, clusters, at: fleet.at };
+    const { at, watchedMs } = fleet;
+    const plan = { rolloutId, release: release.commit, clusters, at, watchedMs };
     return [
       {
         type: 'ReleaseAdmitted',
@@ -97,6 +115,7 @@ function admission(
         rolloutId,
         definitionRevision: state.revision,
         gates,
+        at,
       },
       startRollout(state, stage, { ...plan, kind: forced ? 'forced' : 'promotion' }),
     ];
@@ -118,11 +137,14 @@ function downstreamFirst(stages: readonly StageDefinition[]): StageDefinition[] 
 }
 
 /** A command that is tried again carries the same ids; one that is in use is never given twice. */
-const usedRolloutIds = (state: ActivePipeline): ReadonlySet<RolloutId> =>
+const usedIds = (state: ActivePipeline): ReadonlySet<string> =>
   new Set(
-    [...state.stages.values()].flatMap(({ rollout, lastRollout, history }) => [
-      ...(rollout ? [rollout.id] : []),
-      ...(lastRollout ? [lastRollout.id] : []),
-      ...history.map(({ rolloutId }) => rolloutId),
+    [...state.stages.values()].flatMap((inStage) => [
+      ...(inStage.rollout ? [inStage.rollout.id] : []),
+      ...(inStage.lastRollout ? [inStage.lastRollout.id] : []),
+      ...inStage.history.flatMap(({ rolloutId }) => rolloutId ?? []),
+      ...[...values(inStage.approvals)].map(({ id }) => id),
+      ...inStage.verifications.map(({ runId }) => runId),
+      ...inStage.analyses.map(({ runId }) => runId),
     ]),
   );

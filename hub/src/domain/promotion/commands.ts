@@ -1,56 +1,16 @@
-import type { ClusterId, ClusterName, CommitId, RolloutId, StageName } from '@fairlead/shared/ids';
+import type {
+  ApprovalRequestId,
+  ClusterId,
+  ClusterName,
+  CommitId,
+  NewId,
+  StageName,
+} from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
-import type { PipelineDefinition } from '../pipeline/definition.ts';
+import type { Person } from '../hub/index.ts';
+import type { BypassableGate, PipelineDefinition } from '../pipeline/definition.ts';
 import type { Release } from './events.ts';
-
-/** A cluster as the hub knows it now. */
-export type ClusterSnapshot = {
-  readonly id: ClusterId;
-  readonly name: ClusterName;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly status: 'pending' | 'connected' | 'offline' | 'revoked' | 'quarantined';
-  readonly lastSeenAt?: Instant;
-};
-
-/** The newest report of one target. Counts as evidence only if generation and commit equal the assignment. */
-export type TargetReport = {
-  readonly stage: StageName;
-  readonly cluster: ClusterId;
-  readonly agentEpoch: string;
-  readonly sequence: number;
-  readonly generation: number;
-  readonly commit: CommitId;
-  readonly phase:
-    | 'accepted'
-    | 'fetching'
-    | 'rendering'
-    | 'applying'
-    | 'waiting'
-    | 'pruning'
-    | 'prune-held'
-    | 'settled'
-    | 'failed'
-    | 'orphaned'
-    | 'deleted';
-  readonly health: 'healthy' | 'progressing' | 'degraded' | 'suspended' | 'missing' | 'unknown';
-  readonly message: string;
-  /** A failure that the same commit cannot outgrow. */
-  readonly terminal: boolean;
-  readonly receivedAt: Instant;
-  readonly objectsTotal: number;
-  /** Of a held prune: how many objects it would delete, and a name for exactly this set. */
-  readonly pruneHeldObjects: number;
-  readonly pruneHeldDigest: string;
-};
-
-/** Everything outside the pipeline's stream that a decision may look at, taken at one moment. */
-export type Snapshot = {
-  /** Hub time of the snapshot. */
-  readonly at: Instant;
-  readonly clusters: readonly ClusterSnapshot[];
-  /** Of this pipeline only. */
-  readonly reports: readonly TargetReport[];
-};
+import type { Snapshot } from './snapshot.ts';
 
 /** Commands carry the ids that a decision may need, so that the core makes none: unused ones are dropped. */
 export type PipelineCommand =
@@ -67,7 +27,7 @@ export type PipelineCommand =
       onBranch: readonly CommitId[];
     }
   /** Moves everything that can move: admissions, rollouts, target outcomes, deadlines, late joiners. */
-  | { type: 'advance'; snapshot: Snapshot; newRolloutIds: readonly RolloutId[] }
+  | { type: 'advance'; snapshot: Snapshot; newIds: readonly NewId[] }
   /** Without a release: the newest one that waits for the stage. */
   | {
       type: 'promote';
@@ -75,6 +35,51 @@ export type PipelineCommand =
       release?: CommitId;
       force: boolean;
       at: Instant;
+      by?: Person;
+      /** Gates to be passed without, which the stage's hotfix policy must allow. */
+      hotfix?: { readonly bypass: readonly BypassableGate[]; readonly reason: string };
+      /** Lets the request go on in spite of freezes and closed windows. */
+      overrideReason?: string;
+    }
+  /** Without a request id: the open request of the release, or a new one with `newId`. */
+  | {
+      type: 'approve';
+      stage: StageName;
+      release: CommitId;
+      requestId?: ApprovalRequestId;
+      by: Person;
+      comment: string;
+      at: Instant;
+      newId: NewId;
+    }
+  | {
+      type: 'reject';
+      stage: StageName;
+      release: CommitId;
+      requestId?: ApprovalRequestId;
+      by: Person;
+      reason: string;
+      at: Instant;
+      newId: NewId;
+    }
+  | {
+      type: 'withdraw-approval';
+      stage: StageName;
+      release: CommitId;
+      by: Person;
+      at: Instant;
+    }
+  | { type: 'pause-rollout'; stage: StageName; reason: string; at: Instant }
+  | { type: 'continue-rollout'; stage: StageName; reason: string; at: Instant }
+  /** Runs verifications, or one of them by name, again. Without a release: what waits for the stage. */
+  | {
+      type: 'verify';
+      stage: StageName;
+      name?: string;
+      release?: CommitId;
+      by: Person;
+      snapshot: Snapshot;
+      newIds: readonly NewId[];
     }
   | { type: 'hold-stage'; stage: StageName; reason: string }
   | { type: 'resume-stage'; stage: StageName; reason: string }
@@ -85,9 +90,17 @@ export type PipelineCommand =
       release?: CommitId;
       reason: string;
       snapshot: Snapshot;
-      newRolloutId: RolloutId;
+      newId: NewId;
+      by?: Person;
+      overrideReason?: string;
     }
-  | { type: 'abort-rollout'; stage: StageName; reason: string }
+  /** `rollback` returns what it has reached to what each target ran before. */
+  | {
+      type: 'abort-rollout';
+      stage: StageName;
+      reason: string;
+      rollback?: { readonly snapshot: Snapshot; readonly newId: NewId };
+    }
   | {
       type: 'confirm-prune';
       stage: StageName;
@@ -140,6 +153,20 @@ export type PipelineRejection = {
     | 'objects_have_changed'
     | 'no_withdrawal_to_confirm'
     | 'withdrawal_has_changed'
-    | 'repository_changed';
+    | 'repository_changed'
+    | 'stage_frozen'
+    | 'permission_missing'
+    | 'gate_not_bypassable'
+    | 'no_approvals_asked'
+    | 'approval_request_changed'
+    | 'approval_request_closed'
+    | 'approver_not_allowed'
+    | 'already_approved'
+    | 'no_vote_to_withdraw'
+    | 'rollout_not_running'
+    | 'rollout_already_paused'
+    | 'rollout_not_paused'
+    | 'no_verification'
+    | 'verification_running';
   readonly detail: string;
 };

@@ -1,15 +1,18 @@
 import { ok, unreachable } from '@fairlead/shared/result';
 import { advance, advanceEventsMax } from './advance.ts';
+import { decideApproval } from './approval/decide.ts';
 import type { PipelineCommand } from './commands.ts';
 import { type Decision, refuse } from './decision.ts';
 import { deleteObjects } from './delete-objects.ts';
 import type { PipelineEvent } from './events.ts';
 import { evidenceFor, fleetView } from './fleet-view.ts';
+import { pauseOrContinue } from './pause.ts';
 import { get } from './persistent-map.ts';
 import { promote } from './promote.ts';
 import { rollback } from './rollback.ts';
 import type { ActivePipeline, PipelineState } from './state.ts';
 import { stageState } from './state.ts';
+import { verifyAgain } from './verification/decide.ts';
 import { advanceRemoved, confirmWithdrawal } from './withdrawal.ts';
 
 type Command<Type extends PipelineCommand['type']> = Extract<PipelineCommand, { type: Type }>;
@@ -89,6 +92,15 @@ function decideInStage(
     }
     case 'confirm-prune':
       return confirmPrune(state, command);
+    case 'approve':
+    case 'reject':
+    case 'withdraw-approval':
+      return decideApproval(state, definition, command);
+    case 'pause-rollout':
+    case 'continue-rollout':
+      return pauseOrContinue(state, definition, command);
+    case 'verify':
+      return verifyAgain(state, definition, command);
     default:
       return unreachable(command);
   }

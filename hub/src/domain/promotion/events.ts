@@ -1,6 +1,9 @@
 import type { ClusterId, ClusterName, CommitId, RolloutId, StageName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
-import type { PipelineDefinition } from '../pipeline/definition.ts';
+import type { BypassableGate, PipelineDefinition } from '../pipeline/definition.ts';
+import type { ApprovalEvent } from './approval/events.ts';
+import type { MetricEvent } from './metric/events.ts';
+import type { VerificationEvent } from './verification/events.ts';
 
 /** A commit that changes something the pipeline includes. `position` is its first-parent distance from the root. */
 export type Release = {
@@ -11,9 +14,30 @@ export type Release = {
   readonly authorEmail: string;
   /** The commit's own date, shown and never compared. */
   readonly committedAt: Instant;
+  /** Git's id of the folder that everything of the pipeline is in: equal trees are equal content. */
+  readonly tree?: string;
+  /** What the message says that it reverts; believed for display only. */
+  readonly reverts?: CommitId;
+  /** Stages, by the revision of the definition that it was discovered with, of whose files it changes none. */
+  readonly unconcerned?: { readonly revision: number; readonly stages: readonly StageName[] };
 };
 
-export type GateName = 'order' | 'health' | 'soak' | 'manual' | 'hold';
+/** In the order in which they are told. */
+export const gateNames = [
+  'order',
+  'health',
+  'soak',
+  'verification',
+  'metric',
+  'status',
+  'approval',
+  'manual',
+  'hold',
+  'turn',
+  'window',
+  'freeze',
+] as const;
+export type GateName = (typeof gateNames)[number];
 
 /** What a gate said for one release and stage, on the snapshot of an admission. */
 export type GateResult = {
@@ -25,6 +49,8 @@ export type GateResult = {
   readonly clearsAt?: Instant;
   /** What the gate looked at: rollout ids, report positions, times, the person who promoted. */
   readonly evidence: Readonly<Record<string, string | number | boolean>>;
+  /** It did not pass, and a person with the right, or the pipeline's own rule for reverts, let the release by. */
+  readonly bypassed?: { readonly by: string; readonly reason: string };
 };
 
 /** The report that made a target count as healthy or failed: its identity, and the hub's receive time. */
@@ -36,10 +62,23 @@ export type ReportEvidence = {
   readonly receivedAt: Instant;
 };
 
-export type RolloutKind = 'promotion' | 'rollback' | 'forced';
+export const rolloutKinds = [
+  'promotion',
+  'rollback',
+  'forced',
+  'hotfix',
+  'automatic-rollback',
+] as const;
+export type RolloutKind = (typeof rolloutKinds)[number];
 
 export type RolloutFailure = {
-  readonly code: 'progress_deadline_exceeded' | 'target_failed' | 'no_targets';
+  readonly code:
+    | 'progress_deadline_exceeded'
+    | 'target_failed'
+    | 'no_targets'
+    | 'too_many_failures'
+    /** Nobody could be reached, and an offline target is never a success. */
+    | 'all_targets_skipped';
   /** For a person: names the clusters and what each said last. */
   readonly message: string;
 };
@@ -57,7 +96,21 @@ export type PipelineEvent =
   | { type: 'ReleasesOrphaned'; commits: readonly CommitId[]; head: CommitId }
   /** The branch contains them again. */
   | { type: 'ReleasesRestored'; commits: readonly CommitId[]; head: CommitId }
-  | { type: 'PromotionRequested'; stage: StageName; release: CommitId; force: boolean }
+  | {
+      type: 'PromotionRequested';
+      stage: StageName;
+      release: CommitId;
+      force: boolean;
+      /** Subject of the person who asked. */
+      by?: string;
+      hotfix?: Hotfix;
+      override?: FreezeOverride;
+    }
+  /** A release began to wait for the stage, and nothing waited there before. */
+  | { type: 'ReleaseWaiting'; stage: StageName; release: CommitId; at: Instant }
+  /** It keeps its place until it is admitted, has failed or cannot come any more: newer ones wait. */
+  | { type: 'ReleasePinned'; stage: StageName; release: CommitId; at: Instant }
+  | { type: 'ReleaseUnpinned'; stage: StageName; release: CommitId; reason: string }
   | {
       type: 'ReleaseAdmitted';
       stage: StageName;
@@ -65,6 +118,19 @@ export type PipelineEvent =
       rolloutId: RolloutId;
       definitionRevision: number;
       gates: readonly GateResult[];
+      at?: Instant;
+    }
+  /** It came through the stage without a rollout: nothing is to be done there, or nothing of it changes. */
+  | {
+      type: 'StagePassed';
+      stage: StageName;
+      release: CommitId;
+      reason: 'control' | 'unconcerned' | 'backfill';
+      /** What the stage's targets run and go on running: the same content. Absent for a control stage. */
+      sameAs?: CommitId;
+      definitionRevision: number;
+      gates: readonly GateResult[];
+      at: Instant;
     }
   | {
       type: 'RolloutStarted';
@@ -74,10 +140,45 @@ export type PipelineEvent =
       kind: RolloutKind;
       generation: number;
       /** Each batch starts when the one before has succeeded; together they hold every target once. */
-      batches: readonly (readonly RolloutTarget[])[];
+      batches: readonly (readonly PlannedTarget[])[];
       /** Hub time. */
       at: Instant;
+      /** Of the first batch, which starts with the rollout. */
       deadlineAt: Instant;
+      /** Absent on logs of the first version. */
+      definitionRevision?: number;
+      watchedMs?: number;
+      /** What it undoes, of an automatic rollback. */
+      undoes?: RolloutId;
+      override?: FreezeOverride;
+    }
+  /** The next batch may be assigned from now on. `gates` are those that are asked again for each batch. */
+  | {
+      type: 'BatchStarted';
+      stage: StageName;
+      rolloutId: RolloutId;
+      /** From 1: the first one starts with the rollout. */
+      batch: number;
+      definitionRevision: number;
+      gates: readonly GateResult[];
+      at: Instant;
+      deadlineAt: Instant;
+    }
+  /** Nothing more is assigned until it goes on; the deadline moves by as long as the pause was. */
+  | { type: 'RolloutPaused'; stage: StageName; rolloutId: RolloutId; reason: string; at: Instant }
+  | {
+      type: 'RolloutContinued';
+      stage: StageName;
+      rolloutId: RolloutId;
+      reason: string;
+      at: Instant;
+    }
+  /** A cluster that joined while the rollout ran takes part in its last batch. */
+  | {
+      type: 'RolloutExtended';
+      stage: StageName;
+      rolloutId: RolloutId;
+      targets: readonly PlannedTarget[];
     }
   | {
       /** State that the target must reach, outside (late join, withdrawal) or inside a rollout. */
@@ -152,6 +253,15 @@ export type PipelineEvent =
       message: string;
       evidence?: ReportEvidence;
     }
+  /** It could not be reached: it counts neither as succeeded nor as failed, and follows when it returns. */
+  | {
+      type: 'TargetSkipped';
+      stage: StageName;
+      rolloutId: RolloutId;
+      cluster: ClusterId;
+      clusterName: ClusterName;
+      message: string;
+    }
   | {
       type: 'RolloutSucceeded';
       stage: StageName;
@@ -159,6 +269,9 @@ export type PipelineEvent =
       release: CommitId;
       targetsSucceeded: number;
       targetsTotal: number;
+      /** Those that it succeeded without, by what happened to them. */
+      without?: readonly (RolloutTarget & { readonly why: 'failed' | 'skipped' })[];
+      at?: Instant;
     }
   | {
       type: 'RolloutFailed';
@@ -166,6 +279,15 @@ export type PipelineEvent =
       rolloutId: RolloutId;
       release: CommitId;
       failure: RolloutFailure;
+      at?: Instant;
+    }
+  /** The failure asked for an automatic rollback, and this is why there is none. */
+  | {
+      type: 'AutomaticRollbackDeclined';
+      stage: StageName;
+      rolloutId: RolloutId;
+      release: CommitId;
+      reason: string;
     }
   /** A person or a rollback ended it before its end; targets keep what they were assigned. */
   | {
@@ -186,9 +308,24 @@ export type PipelineEvent =
       message: string;
       /** Hub time, from which soak is counted. */
       at: Instant;
+      /** The watched time then, see the snapshot: what soak is counted by. Absent on logs of the first version. */
+      watchedMs?: number;
     }
   | { type: 'StageHeld'; stage: StageName; reason: string; automatic: boolean }
-  | { type: 'StageResumed'; stage: StageName; reason: string };
+  | { type: 'StageResumed'; stage: StageName; reason: string }
+  | ApprovalEvent
+  | VerificationEvent
+  | MetricEvent;
+
+/** Gates that a person with the right named, for one release and stage. */
+export type Hotfix = {
+  readonly bypass: readonly BypassableGate[];
+  readonly by: string;
+  readonly reason: string;
+};
+
+/** Lets one request go on in spite of the freezes and closed windows of its moment. */
+export type FreezeOverride = { readonly by: string; readonly reason: string };
 
 export type WithdrawalCause =
   | 'unmatched'
@@ -197,3 +334,10 @@ export type WithdrawalCause =
   | 'stage-removed';
 
 export type RolloutTarget = { readonly cluster: ClusterId; readonly clusterName: ClusterName };
+
+export type PlannedTarget = RolloutTarget & {
+  /** What it ran before, and what a rollback of this rollout returns it to. */
+  readonly previous?: CommitId;
+  /** What it is to run, where that is not the rollout's release: in a rollback each goes back to its own. */
+  readonly release?: CommitId;
+};

@@ -1,9 +1,13 @@
 import type { CommitId, StageName } from '@fairlead/shared/ids';
 import { unreachable } from '@fairlead/shared/result';
-import type { PipelineEvent } from './events.ts';
+import { completeDefinition } from '../pipeline/index.ts';
+import { evolveApprovals } from './approval/evolve.ts';
+import type { PipelineEvent, PlannedTarget } from './events.ts';
+import { evolveAnalyses } from './metric/evolve.ts';
 import { emptyMap, entries, get, withEntry, withoutEntry } from './persistent-map.ts';
 import {
   type ActivePipeline,
+  type ActiveRollout,
   type EndedRollout,
   emptyStage,
   type PipelineHistory,
@@ -11,10 +15,12 @@ import {
   type RemovedPipeline,
   type StageRelease,
   type StageState,
+  type SucceededRelease,
   type TargetOutcome,
   type TargetState,
 } from './state.ts';
 import { completedStay, nextStay } from './stay.ts';
+import { evolveVerifications } from './verification/evolve.ts';
 
 /** Successes that a stage remembers for rollbacks. */
 const historyMax = 200;
@@ -55,7 +61,8 @@ export function evolvePipeline(state: PipelineState, event: PipelineEvent): Pipe
 }
 
 function define(state: PipelineState, event: EventOf<'PipelineDefined'>): ActivePipeline {
-  const { revision, definition } = event;
+  const { revision } = event;
+  const definition = completeDefinition(event.definition);
   const before: PipelineHistory =
     state.status === 'undefined'
       ? { revision: 0, definitions: new Map(), generation: 0, releases: [], stages: new Map() }
@@ -119,14 +126,46 @@ function evolveInStage<State extends Existing>(state: State, event: StageEvent):
 
 function evolveStage(state: Existing, stage: StageState, event: StageEvent): StageState {
   switch (event.type) {
-    case 'PromotionRequested':
-      return { ...stage, request: { release: event.release, force: event.force } };
-    case 'ReleaseAdmitted': {
-      const { request: _, ...rest } = stage;
+    case 'PromotionRequested': {
+      const { type: _, stage: __, ...request } = event;
+      return { ...stage, request };
+    }
+    case 'ReleaseWaiting':
+      return { ...stage, waiting: { release: event.release, since: event.at } };
+    case 'ReleasePinned':
+      return { ...stage, pinned: event.release };
+    case 'ReleaseUnpinned': {
+      const { pinned: _, ...rest } = stage;
       return rest;
     }
+    case 'ReleaseAdmitted':
+      return { ...admitted(stage), approvals: evolveApprovals(stage.approvals, event) };
+    case 'StagePassed':
+      return pass(stage, event);
     case 'RolloutStarted':
       return startRollout(state, stage, event);
+    case 'BatchStarted': {
+      const { batch, deadlineAt } = event;
+      return withRollout(stage, event, (rollout) => ({ ...rollout, batch, deadlineAt }));
+    }
+    case 'RolloutPaused': {
+      const { reason, at } = event;
+      return withRollout(stage, event, (rollout) => ({ ...rollout, paused: { reason, at } }));
+    }
+    case 'RolloutContinued':
+      return withRollout(stage, event, ({ paused, ...rollout }) => ({
+        ...rollout,
+        deadlineAt: rollout.deadlineAt + Math.max(0, event.at - (paused?.at ?? event.at)),
+      }));
+    case 'RolloutExtended':
+      return withRollout(stage, event, (rollout) => ({
+        ...rollout,
+        targets: [...rollout.targets, ...event.targets],
+        batches: [
+          ...rollout.batches.slice(0, -1),
+          [...(rollout.batches.at(-1) ?? []), ...event.targets],
+        ],
+      }));
     case 'TargetAssigned':
       return {
         ...stage,
@@ -150,22 +189,16 @@ function evolveStage(state: Existing, stage: StageState, event: StageEvent): Sta
       return withOutcome(stage, event, { outcome: 'succeeded', evidence: event.evidence });
     case 'TargetFailed':
       return withOutcome(stage, event, { outcome: 'failed', message: event.message });
+    case 'TargetSkipped':
+      return withOutcome(stage, event, { outcome: 'skipped', message: event.message });
     case 'RolloutSucceeded': {
       const { release, rolloutId } = event;
-      const current = { release, rolloutId };
-      return {
-        ...endRollout(stage, 'succeeded', ''),
-        current,
-        history: [...stage.history, current].slice(-historyMax),
-        stay: { release, message: '', healthyMs: 0 },
-        releases: marked(stage, release, { outcome: 'succeeded' }),
-      };
+      return succeeded(endRollout(stage, 'succeeded', ''), { release, rolloutId });
     }
     case 'RolloutFailed':
-      return {
-        ...endRollout(stage, 'failed', event.failure.message),
-        releases: marked(stage, event.release, { outcome: 'failed', failure: event.failure }),
-      };
+      return fail(stage, event);
+    case 'AutomaticRollbackDeclined':
+      return stage;
     case 'RolloutAborted':
       return {
         ...endRollout(stage, 'aborted', event.reason),
@@ -187,9 +220,74 @@ function evolveStage(state: Existing, stage: StageState, event: StageEvent): Sta
       return { ...stage, hold: { reason: event.reason, automatic: event.automatic } };
     case 'StageResumed':
       return resumed(stage);
+    case 'ApprovalRequested':
+    case 'ApprovalGiven':
+    case 'ApprovalWithdrawn':
+    case 'ApprovalRejected':
+    case 'ApprovalExpired':
+    case 'ApprovalVoided':
+      return { ...stage, approvals: evolveApprovals(stage.approvals, event) };
+    case 'VerificationStarted':
+    case 'VerificationEnded':
+      return { ...stage, verifications: evolveVerifications(stage.verifications, event) };
+    case 'MetricAnalysisStarted':
+    case 'MetricAnalysisEnded':
+      return { ...stage, analyses: evolveAnalyses(stage.analyses, event) };
     default:
       return unreachable(event);
   }
+}
+
+/** Whatever came in, nothing waits any more. */
+function admitted(stage: StageState): StageState {
+  const { request: _, waiting: __, pinned: ___, ...rest } = stage;
+  return rest;
+}
+
+function succeeded(stage: StageState, current: SucceededRelease): StageState {
+  const { release } = current;
+  return {
+    ...stage,
+    current,
+    history: [...stage.history, current].slice(-historyMax),
+    stay: { release, message: '', healthyMs: 0 },
+    releases: marked(stage, release, { outcome: 'succeeded' }),
+  };
+}
+
+/** The stage's content stays what it was, so the stay of what it runs goes on under the new name. */
+function pass(stage: StageState, event: EventOf<'StagePassed'>): StageState {
+  const { release, sameAs } = event;
+  const { stay } = stage;
+  const after = admitted(stage);
+  const passed = { ...after, approvals: evolveApprovals(stage.approvals, event) };
+  if (event.reason === 'backfill') {
+    return { ...passed, releases: marked(passed, release, { outcome: 'succeeded' }) };
+  }
+  const runs = stage.current?.runs ?? sameAs;
+  const current = { release, ...(runs === undefined ? {} : { runs }) };
+  const next = succeeded(passed, current);
+  return stay === undefined ? next : { ...next, stay: { ...stay, release } };
+}
+
+function fail(stage: StageState, { release, failure, at }: EventOf<'RolloutFailed'>): StageState {
+  const { failures = 0 } = get(stage.releases, release) ?? {};
+  const releases = marked(stage, release, {
+    outcome: 'failed',
+    failure,
+    failures: failures + 1,
+    ...(at === undefined ? {} : { failedAt: at }),
+  });
+  return { ...endRollout(stage, 'failed', failure.message), releases };
+}
+
+function withRollout(
+  stage: StageState,
+  event: { readonly rolloutId: string },
+  change: (rollout: ActiveRollout) => ActiveRollout,
+): StageState {
+  const { rollout } = stage;
+  return rollout?.id === event.rolloutId ? { ...stage, rollout: change(rollout) } : stage;
 }
 
 function withdraw(stage: StageState, event: EventOf<'TargetWithdrawn'>): StageState {
@@ -207,18 +305,28 @@ function withdraw(stage: StageState, event: EventOf<'TargetWithdrawn'>): StageSt
   });
   const { rollout } = stage;
   if (rollout === undefined) return { ...stage, targets, withdrawn };
-  const left = rollout.targets.filter((target) => target.cluster !== cluster);
-  return { ...stage, targets, withdrawn, rollout: { ...rollout, targets: left } };
+  const staying = (target: PlannedTarget) => target.cluster !== cluster;
+  const left = rollout.targets.filter(staying);
+  const batches = rollout.batches.map((batch) => batch.filter(staying));
+  return { ...stage, targets, withdrawn, rollout: { ...rollout, targets: left, batches } };
 }
 
 /** Fields that an event does not name start over, but evidence of earlier stays is kept. */
 function marked(
   stage: StageState,
   commit: CommitId,
-  change: Pick<StageRelease, 'outcome' | 'failure' | 'supersededBy'>,
+  change: Omit<StageRelease, 'soakedMs' | 'leftHealthy'>,
 ): StageState['releases'] {
-  const { soakedMs = 0, leftHealthy = false } = get(stage.releases, commit) ?? {};
-  return withEntry(stage.releases, commit, { soakedMs, leftHealthy, ...change });
+  const before = get(stage.releases, commit);
+  const { soakedMs = 0, leftHealthy = false, failures, failedAt } = before ?? {};
+  return withEntry(stage.releases, commit, {
+    soakedMs,
+    leftHealthy,
+    ...(failures === undefined ? {} : { failures }),
+    ...(failedAt === undefined ? {} : { failedAt }),
+    ...(before?.automaticallyRolledBack ? { automaticallyRolledBack: true } : {}),
+    ...change,
+  });
 }
 
 function startRollout(
@@ -226,14 +334,16 @@ function startRollout(
   stage: StageState,
   event: EventOf<'RolloutStarted'>,
 ): StageState {
-  const { rolloutId, release, kind, generation, deadlineAt, batches } = event;
+  const { rolloutId, release, kind, generation, at, deadlineAt, batches, undoes, override } = event;
   const { stay, ...left } = stage;
   let { releases } = left;
   if (stay !== undefined) {
     const before = get(releases, stay.release);
-    if (before) releases = withEntry(releases, stay.release, completedStay(before, stay, event.at));
+    if (before) releases = withEntry(releases, stay.release, completedStay(before, stay, event));
   }
   if (kind === 'rollback') releases = rolledBack(state, releases, release);
+  const undone = kind === 'automatic-rollback' ? stage.lastRollout?.release : undefined;
+  if (undone !== undefined) releases = undoneByItself(releases, undone);
   return {
     ...left,
     releases: marked({ ...left, releases }, release, { outcome: 'running' }),
@@ -241,13 +351,28 @@ function startRollout(
       id: rolloutId,
       release,
       kind,
-      revision: state.revision,
+      revision: event.definitionRevision ?? state.revision,
       generation,
+      startedAt: at,
       deadlineAt,
       targets: batches.flat(),
+      batches,
+      batch: 0,
       outcomes: emptyMap(),
+      ...(undoes === undefined ? {} : { undoes }),
+      ...(override === undefined ? {} : { override }),
     },
   };
+}
+
+function undoneByItself(
+  releases: StageState['releases'],
+  commit: CommitId,
+): StageState['releases'] {
+  const before = get(releases, commit);
+  return before === undefined
+    ? releases
+    : withEntry(releases, commit, { ...before, automaticallyRolledBack: true });
 }
 
 /** What is newer than the release that a person went back to has not succeeded here any more. */
@@ -273,13 +398,14 @@ function endRollout(
 ): StageState {
   const { rollout, ...rest } = stage;
   if (rollout === undefined) return stage;
-  const { id, release, kind, targets } = rollout;
-  return { ...rest, lastRollout: { id, release, kind, outcome, message, targets } };
+  const { id, release, kind, targets, batch, undoes } = rollout;
+  const ended = { id, release, kind, outcome, message, targets, batch };
+  return { ...rest, lastRollout: { ...ended, ...(undoes === undefined ? {} : { undoes }) } };
 }
 
 function withOutcome(
   stage: StageState,
-  event: EventOf<'TargetSucceeded'> | EventOf<'TargetFailed'>,
+  event: EventOf<'TargetSucceeded'> | EventOf<'TargetFailed'> | EventOf<'TargetSkipped'>,
   outcome: TargetOutcome,
 ): StageState {
   const { rollout } = stage;

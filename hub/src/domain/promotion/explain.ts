@@ -2,12 +2,19 @@ import type { ClusterId, ClusterName, CommitId, StageName } from '@fairlead/shar
 import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { candidateOf, endInStage, isSettledOn } from './candidate.ts';
-import type { Snapshot, TargetReport } from './commands.ts';
 import type { GateResult, RolloutKind } from './events.ts';
-import { belongs, evidenceFor, type FleetView, fleetView, lastSaid } from './fleet-view.ts';
-import { evaluateGates } from './gates/index.ts';
+import {
+  belongs,
+  evidenceFor,
+  type FleetView,
+  fleetView,
+  lastSaid,
+  selects,
+} from './fleet-view.ts';
+import { evaluateGates, isOpen } from './gates/index.ts';
 import { get, values } from './persistent-map.ts';
 import { plannedTargets } from './plan-rollout.ts';
+import type { Snapshot, TargetReport } from './snapshot.ts';
 import {
   type ActivePipeline,
   type KnownRelease,
@@ -70,7 +77,7 @@ export function explain(
   const candidate =
     chosen ?? next.release ?? (next.reason === undefined ? undefined : next.blocked);
   const gates = candidate
-    ? evaluateGates({ state, stage, inStage, release: candidate, at: fleet.at })
+    ? evaluateGates({ state, stage, inStage, release: candidate, at: fleet.at, fleet })
     : [];
   const rollout = rolloutExplanation(inStage);
   const { heldWithdrawal } = inStage;
@@ -117,7 +124,7 @@ function targetExplanations(
 ): TargetExplanation[] {
   const matching = [...fleet.clusters.values()].filter(
     (cluster) =>
-      belongs(stage, cluster) || (cluster.status === 'pending' && matches(stage, cluster.labels)),
+      belongs(stage, cluster) || (cluster.status === 'pending' && selects(stage, cluster.labels)),
   );
   const names = new Map<ClusterId, ClusterName>(matching.map(({ id, name }) => [id, name]));
   for (const { cluster, clusterName } of values(inStage.targets)) names.set(cluster, clusterName);
@@ -139,9 +146,6 @@ function targetExplanations(
     })
     .sort((left, right) => (left.clusterName < right.clusterName ? -1 : 1));
 }
-
-const matches = (stage: StageDefinition, labels: Readonly<Record<string, string>>): boolean =>
-  Object.entries(stage.clusters.matchLabels).every(([key, value]) => labels[key] === value);
 
 function targetBlocker(options: {
   stage: StageDefinition;
@@ -207,7 +211,7 @@ function summarySentence(options: {
   const { state, stage, inStage, fleet, candidate, chosen, gates } = options;
   const { rollout } = inStage;
   const { fault } = plannedTargets(stage, fleet);
-  const waits = gates.filter(({ passed }) => !passed).map(({ detail }) => detail);
+  const waits = gates.filter((gate) => !isOpen(gate)).map(({ detail }) => detail);
   if (rollout !== undefined) {
     const { succeeded = 0, total = 0 } = rolloutExplanation(inStage) ?? {};
     const running =
@@ -234,12 +238,15 @@ function summarySentence(options: {
 export function nextWakeAt(state: PipelineState, snapshot: Snapshot): Instant | undefined {
   if (state.status !== 'active') return undefined;
   const { at } = snapshot;
+  const fleet = fleetView(snapshot);
   const instants = state.definition.stages.flatMap((stage) => {
     const inStage = stageState(state, stage.name);
     if (inStage.rollout !== undefined) return [inStage.rollout.deadlineAt];
     const { release } = candidateOf(state, stage);
     if (release === undefined) return [];
-    return evaluateGates({ state, stage, inStage, release, at }).map(({ clearsAt }) => clearsAt);
+    return evaluateGates({ state, stage, inStage, release, at, fleet }).map(
+      ({ clearsAt }) => clearsAt,
+    );
   });
   return earliest(instants.filter((instant) => instant !== undefined && instant > at));
 }

@@ -1,13 +1,11 @@
 import type { ClusterId, StageName } from '@fairlead/shared/ids';
-import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { resolvePath } from '../rollout/index.ts';
-import type { ClusterSnapshot, Snapshot, TargetReport } from './commands.ts';
+import { type ClusterSnapshot, type Snapshot, snapshotOf, type TargetReport } from './snapshot.ts';
 import type { TargetState } from './state.ts';
 
 /** A snapshot by what the planner asks it for. */
-export type FleetView = {
-  readonly at: Instant;
+export type FleetView = Omit<Snapshot, 'clusters' | 'reports'> & {
   readonly clusters: ReadonlyMap<ClusterId, ClusterSnapshot>;
   readonly reportOf: (stage: StageName, cluster: ClusterId) => TargetReport | undefined;
 };
@@ -18,7 +16,7 @@ export function fleetView(snapshot: Snapshot): FleetView {
     snapshot.reports.map((report) => [key(report.stage, report.cluster), report]),
   );
   return {
-    at: snapshot.at,
+    ...snapshot,
     clusters: new Map(snapshot.clusters.map((cluster) => [cluster.id, cluster])),
     reportOf: (stage, cluster) => reports.get(key(stage, cluster)),
   };
@@ -30,10 +28,16 @@ export function fleetView(snapshot: Snapshot): FleetView {
  */
 export function belongs(stage: StageDefinition, cluster: ClusterSnapshot): boolean {
   if (cluster.status === 'pending' || cluster.status === 'revoked') return false;
-  return Object.entries(stage.clusters.matchLabels).every(
-    ([key, value]) => cluster.labels[key] === value,
-  );
+  return selects(stage, cluster.labels);
 }
+
+/** A control stage selects nothing. */
+export const selects = (
+  { clusters }: StageDefinition,
+  labels: Readonly<Record<string, string>>,
+): boolean =>
+  clusters !== undefined &&
+  Object.entries(clusters.matchLabels).every(([key, value]) => labels[key] === value);
 
 /** By name, so that plans do not depend on the order of a query. */
 export const clustersOf = (stage: StageDefinition, fleet: FleetView): ClusterSnapshot[] =>
@@ -45,7 +49,7 @@ export const clustersOf = (stage: StageDefinition, fleet: FleetView): ClusterSna
 export const clustersOfStage = (
   stage: StageDefinition,
   clusters: readonly ClusterSnapshot[],
-): ClusterSnapshot[] => clustersOf(stage, fleetView({ at: 0, clusters, reports: [] }));
+): ClusterSnapshot[] => clustersOf(stage, fleetView(snapshotOf({ at: 0, clusters, reports: [] })));
 
 /** Clusters of the stage whose labels do not give the stage's path a value, in words. */
 export const pathFaults = (

@@ -1,12 +1,6 @@
 // A pipeline's decisions: which release may enter which stage, how its rollout goes, and why something waits. A pure
 // decider over one stream; `advance` is the planner. Imports `ids`, `result`, `time`, and its sibling subjects.
-export type {
-  ClusterSnapshot,
-  PipelineCommand,
-  PipelineRejection,
-  Snapshot,
-  TargetReport,
-} from './commands.ts';
+export type { PipelineCommand, PipelineRejection } from './commands.ts';
 export { decidePipeline } from './decide.ts';
 export type {
   GateName,
@@ -17,9 +11,19 @@ export type {
   RolloutTarget,
   WithdrawalCause,
 } from './events.ts';
+export { rolloutKinds } from './events.ts';
 export { evolvePipeline } from './evolve.ts';
 export { explain, nextWakeAt, type StageExplanation, type TargetExplanation } from './explain.ts';
 export { clustersOfStage } from './fleet-view.ts';
+export {
+  type ClusterSnapshot,
+  type CommitStatus,
+  type MetricSample,
+  type Snapshot,
+  snapshotOf,
+  type TargetReport,
+  type VerificationResult,
+} from './snapshot.ts';
 export {
   type ActivePipeline,
   initialPipelineState,

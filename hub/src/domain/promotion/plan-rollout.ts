@@ -2,10 +2,10 @@ import type { ClusterId, CommitId, RolloutId } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { resolvePath } from '../rollout/index.ts';
-import type { ClusterSnapshot } from './commands.ts';
 import type { PipelineEvent, RolloutKind } from './events.ts';
 import { clustersOf, type FleetView, pathFaults } from './fleet-view.ts';
 import { get } from './persistent-map.ts';
+import type { ClusterSnapshot } from './snapshot.ts';
 import { type ActivePipeline, stageState } from './state.ts';
 
 type EventOf<Type extends PipelineEvent['type']> = Extract<PipelineEvent, { type: Type }>;
@@ -19,7 +19,7 @@ export function plannedTargets(
   fleet: FleetView,
 ): { clusters: ClusterSnapshot[]; fault?: string } {
   const clusters = clustersOf(stage, fleet);
-  const labels = Object.entries(stage.clusters.matchLabels).map((pair) => pair.join('='));
+  const labels = Object.entries(stage.clusters?.matchLabels ?? {}).map((pair) => pair.join('='));
   if (clusters.length === 0) {
     return {
       clusters,
@@ -46,9 +46,10 @@ export function startRollout(
     kind: RolloutKind;
     clusters: readonly ClusterSnapshot[];
     at: Instant;
+    watchedMs?: number;
   },
 ): EventOf<'RolloutStarted'> {
-  const { rolloutId, release, kind, clusters, at } = plan;
+  const { rolloutId, release, kind, clusters, at, watchedMs } = plan;
   return {
     type: 'RolloutStarted',
     stage: stage.name,
@@ -59,6 +60,8 @@ export function startRollout(
     batches: [clusters.map(({ id, name }) => ({ cluster: id, clusterName: name }))],
     at,
     deadlineAt: at + stage.rollout.progressDeadlineMs,
+    definitionRevision: state.revision,
+    ...(watchedMs === undefined ? {} : { watchedMs }),
   };
 }
 

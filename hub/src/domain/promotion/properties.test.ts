@@ -340,7 +340,7 @@ test('promise 11: a crash between any two events and another look end in the sam
     const command: PipelineCommand = {
       type: 'advance',
       snapshot: story.snapshot(),
-      newRolloutIds: story.newRolloutIds(),
+      newIds: story.newIds(),
     };
     expect(decidePipeline(whole, command)).toEqual({ ok: true, value: [] });
     replay(story.events, (event, before) => {

@@ -41,8 +41,9 @@ export function rollback(
     const reason = `rolled back to ${short(release)}: ${command.reason}`;
     events.push({ type: 'StageHeld', stage: stage.name, reason, automatic: true });
   }
-  const rolloutId = command.newRolloutId;
-  const plan = { rolloutId, release, kind: 'rollback', clusters, at: fleet.at } as const;
+  const rolloutId = command.newId;
+  const { at, watchedMs } = fleet;
+  const plan = { rolloutId, release, kind: 'rollback', clusters, at, watchedMs } as const;
   events.push(startRollout(state, stage, plan));
   const started = events.reduce(evolvePipeline, state) as ActivePipeline;
   return ok([

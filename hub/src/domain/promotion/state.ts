@@ -1,7 +1,11 @@
 import type { ClusterId, ClusterName, CommitId, RolloutId, StageName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import type { PipelineDefinition } from '../pipeline/definition.ts';
+import type { ApprovalRequest } from './approval/state.ts';
 import type {
+  FreezeOverride,
+  Hotfix,
+  PlannedTarget,
   Release,
   ReportEvidence,
   RolloutFailure,
@@ -9,7 +13,9 @@ import type {
   RolloutTarget,
   WithdrawalCause,
 } from './events.ts';
+import type { MetricAnalysis } from './metric/state.ts';
 import { emptyMap, type PersistentMap } from './persistent-map.ts';
+import type { VerificationRun } from './verification/state.ts';
 
 /** Everything that the decisions of one pipeline look at, folded from its stream. */
 export type PipelineState = UndefinedPipeline | ActivePipeline | RemovedPipeline;
@@ -48,7 +54,17 @@ export type StageState = {
   /** What became of each release that came to this stage. */
   readonly releases: PersistentMap<CommitId, StageRelease>;
   /** What a person asked for and has not been admitted yet. */
-  readonly request?: { readonly release: CommitId; readonly force: boolean };
+  readonly request?: PromotionRequest;
+  /** What waits here since the stage had nothing more to take. */
+  readonly waiting?: { readonly release: CommitId; readonly since: Instant };
+  /** What keeps its place until it is admitted or cannot come any more. */
+  readonly pinned?: CommitId;
+  /** The newest request for approvals of each release. */
+  readonly approvals: PersistentMap<CommitId, ApprovalRequest>;
+  /** Oldest first; the newest of a name, release and cluster counts. */
+  readonly verifications: readonly VerificationRun[];
+  /** Oldest first; the newest of a name and release counts. */
+  readonly analyses: readonly MetricAnalysis[];
   readonly hold?: { readonly reason: string; readonly automatic: boolean };
   /** The stay of the current release, from its success until another rollout starts. */
   readonly stay?: Stay;
@@ -72,7 +88,21 @@ export type HeldWithdrawal = {
   readonly cause: WithdrawalCause;
 };
 
-export type SucceededRelease = { readonly release: CommitId; readonly rolloutId: RolloutId };
+export type PromotionRequest = {
+  readonly release: CommitId;
+  readonly force: boolean;
+  readonly by?: string;
+  readonly hotfix?: Hotfix;
+  readonly override?: FreezeOverride;
+};
+
+export type SucceededRelease = {
+  readonly release: CommitId;
+  /** Absent when it passed without a rollout. */
+  readonly rolloutId?: RolloutId;
+  /** What the targets run, where that is another release with the same content for this stage. */
+  readonly runs?: CommitId;
+};
 
 export type StageRelease = {
   readonly outcome: 'running' | 'succeeded' | 'failed' | 'aborted' | 'rolled-back' | 'superseded';
@@ -82,6 +112,11 @@ export type StageRelease = {
   readonly soakedMs: number;
   /** How the last stay ended, if it has. */
   readonly leftHealthy: boolean;
+  /** Rollouts of it that failed here without a person having asked for them. */
+  readonly failures?: number;
+  readonly failedAt?: Instant;
+  /** It was undone by itself once, and is not again. */
+  readonly automaticallyRolledBack?: boolean;
 };
 
 export type Stay = {
@@ -91,7 +126,8 @@ export type Stay = {
   readonly message: string;
   /** Healthy time before `healthySince`: kept while the health is unknown, lost when it is unhealthy. */
   readonly healthyMs: number;
-  readonly healthySince?: Instant;
+  /** Of watched time, see the snapshot. */
+  readonly healthySince?: number;
 };
 
 export type ActiveRollout = {
@@ -101,15 +137,24 @@ export type ActiveRollout = {
   /** Of the definition, for as long as the rollout runs. */
   readonly revision: number;
   readonly generation: number;
+  readonly startedAt: Instant;
+  /** Of the batch that runs. */
   readonly deadlineAt: Instant;
   /** In the order of the plan; a target that leaves the stage leaves the plan. */
-  readonly targets: readonly RolloutTarget[];
+  readonly targets: readonly PlannedTarget[];
+  /** The same by batches, of which those up to `batch` have started. */
+  readonly batches: readonly (readonly PlannedTarget[])[];
+  readonly batch: number;
   readonly outcomes: PersistentMap<ClusterId, TargetOutcome>;
+  readonly paused?: { readonly reason: string; readonly at: Instant };
+  readonly undoes?: RolloutId;
+  readonly override?: FreezeOverride;
 };
 
 export type TargetOutcome =
   | { readonly outcome: 'succeeded'; readonly evidence: ReportEvidence }
-  | { readonly outcome: 'failed'; readonly message: string };
+  | { readonly outcome: 'failed'; readonly message: string }
+  | { readonly outcome: 'skipped'; readonly message: string };
 
 export type EndedRollout = {
   readonly id: RolloutId;
@@ -117,7 +162,9 @@ export type EndedRollout = {
   readonly kind: RolloutKind;
   readonly outcome: 'succeeded' | 'failed' | 'aborted';
   readonly message: string;
-  readonly targets: readonly RolloutTarget[];
+  readonly targets: readonly PlannedTarget[];
+  readonly batch: number;
+  readonly undoes?: RolloutId;
 };
 
 /** What a cluster was last told to run in a stage. */
@@ -140,6 +187,9 @@ export const initialPipelineState: PipelineState = { status: 'undefined' };
 export const emptyStage: StageState = {
   history: [],
   releases: emptyMap(),
+  approvals: emptyMap(),
+  verifications: [],
+  analyses: [],
   targets: emptyMap(),
   withdrawn: emptyMap(),
 };

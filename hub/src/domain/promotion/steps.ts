@@ -2,11 +2,11 @@ import type { ClusterId } from '@fairlead/shared/ids';
 import type { PipelineDefinition, StageDefinition } from '../pipeline/definition.ts';
 import { resolvePath, treeRoot } from '../rollout/index.ts';
 import { isSettledOn, newestEligible, supersededBy } from './candidate.ts';
-import type { ClusterSnapshot, TargetReport } from './commands.ts';
 import type { PipelineEvent, ReportEvidence } from './events.ts';
 import { clustersOf, evidenceFor, type FleetView, lastSaid } from './fleet-view.ts';
 import { get } from './persistent-map.ts';
 import { assign } from './plan-rollout.ts';
+import type { ClusterSnapshot, TargetReport } from './snapshot.ts';
 import { type ActivePipeline, stageState, type TargetState } from './state.ts';
 
 /** What the targets of the running rollout have proven since the last look. */
@@ -52,7 +52,9 @@ export function rolloutEnd(
   const fail = (
     code: 'progress_deadline_exceeded' | 'target_failed' | 'no_targets',
     message: string,
-  ): PipelineEvent[] => [{ type: 'RolloutFailed', ...ended, failure: { code, message } }];
+  ): PipelineEvent[] => [
+    { type: 'RolloutFailed', ...ended, failure: { code, message }, at: fleet.at },
+  ];
 
   if (rollout.targets.length === 0) {
     return fail('no_targets', 'every target left the stage before the rollout ended');
@@ -66,7 +68,8 @@ export function rolloutEnd(
   const targetsTotal = rollout.targets.length;
   if (open.length === 0) {
     const targetsSucceeded = targetsTotal;
-    return [{ type: 'RolloutSucceeded', ...ended, targetsSucceeded, targetsTotal }];
+    const counts = { targetsSucceeded, targetsTotal };
+    return [{ type: 'RolloutSucceeded', ...ended, ...counts, at: fleet.at }];
   }
   if (fleet.at < rollout.deadlineAt) return [];
   const said = open.map(({ cluster, clusterName }) => {
@@ -103,9 +106,9 @@ export function healthChange(
   }));
   if (health === stay.health) return [];
   const { release } = stay;
-  return [
-    { type: 'StageHealthChanged', stage: stage.name, release, health, message, at: fleet.at },
-  ];
+  const { at, watchedMs } = fleet;
+  const change = { stage: stage.name, release, health, message, at, watchedMs };
+  return [{ type: 'StageHealthChanged', ...change }];
 }
 
 /**

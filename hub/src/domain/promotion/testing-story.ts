@@ -2,18 +2,25 @@ import type {
   ClusterId,
   ClusterName,
   CommitId,
+  NewId,
   PipelineName,
   ProjectName,
   RepositoryName,
-  RolloutId,
   StageName,
 } from '@fairlead/shared/ids';
-import type { PipelineDefinition, StageDefinition } from '../pipeline/definition.ts';
-import type { ClusterSnapshot, PipelineCommand, Snapshot, TargetReport } from './commands.ts';
+import type {
+  GatePolicy,
+  PipelineDefinition,
+  RolloutPolicy,
+  StageDefinition,
+} from '../pipeline/definition.ts';
+import { completeStage, releasePolicyDefault } from '../pipeline/index.ts';
+import type { PipelineCommand } from './commands.ts';
 import { decidePipeline } from './decide.ts';
 import type { PipelineEvent, Release } from './events.ts';
 import { evolvePipeline } from './evolve.ts';
 import { get } from './persistent-map.ts';
+import { type ClusterSnapshot, type Snapshot, snapshotOf, type TargetReport } from './snapshot.ts';
 import { initialPipelineState, type PipelineState, stageState } from './state.ts';
 
 export const minuteMs = 60_000;
@@ -34,21 +41,23 @@ export const release = (number: number, variant?: string): Release => ({
   committedAt: 1_000_000 - number,
 });
 
-type StageChange = Partial<Omit<StageDefinition, 'gates' | 'clusters'>> & {
+export type StageChange = Partial<Omit<StageDefinition, 'gates' | 'rollout' | 'clusters'>> & {
   soakMs?: number;
+  gates?: Partial<GatePolicy>;
+  rollout?: Partial<RolloutPolicy>;
   matchLabels?: Record<string, string>;
 };
 
 export function stageOf(name: string, change: StageChange = {}): StageDefinition {
-  const { soakMs = 0, matchLabels = { environment: name }, ...rest } = change;
-  return {
+  const { soakMs = 0, matchLabels = { environment: name }, gates, rollout, ...rest } = change;
+  return completeStage({
     name: name as StageName,
     after: [],
     clusters: { matchLabels },
     path: `apps/${name}`,
     promote: 'automatic',
-    gates: { soakMs },
-    rollout: { progressDeadlineMs: 10 * minuteMs },
+    gates: { soakMs, ...gates },
+    rollout: { progressDeadlineMs: 10 * minuteMs, ...rollout },
     render: { helm: { releaseName: 'app', valuesFiles: [], values: {} } },
     apply: {
       namespace: 'default',
@@ -63,7 +72,7 @@ export function stageOf(name: string, change: StageChange = {}): StageDefinition
       healthChecks: [],
     },
     ...rest,
-  };
+  });
 }
 
 export const definitionOf = (...stages: StageDefinition[]): PipelineDefinition => ({
@@ -72,6 +81,7 @@ export const definitionOf = (...stages: StageDefinition[]): PipelineDefinition =
   repository: 'environments' as RepositoryName,
   include: ['apps/**'],
   exclude: [],
+  releases: releasePolicyDefault,
   stages,
 });
 
@@ -89,8 +99,8 @@ export function createStory(definition: PipelineDefinition = twoStages()) {
   const clusters = new Map<string, ClusterSnapshot>();
   const reports = new Map<string, TargetReport>();
 
-  const newRolloutIds = () =>
-    Array.from({ length: 8 }, () => `rollout-${++rolloutCount}`.replace('-', '0000') as RolloutId);
+  const newIds = () =>
+    Array.from({ length: 8 }, () => `rollout-${++rolloutCount}`.replace('-', '0000') as NewId);
 
   const execute = (command: PipelineCommand): PipelineEvent[] => {
     const decision = decidePipeline(state, command);
@@ -103,13 +113,15 @@ export function createStory(definition: PipelineDefinition = twoStages()) {
     const decision = decidePipeline(state, command);
     return decision.ok ? 'accepted' : decision.error.code;
   };
-  const snapshot = (): Snapshot => ({
-    at: now,
-    clusters: [...clusters.values()],
-    reports: [...reports.values()],
-  });
-  const advance = () =>
-    execute({ type: 'advance', snapshot: snapshot(), newRolloutIds: newRolloutIds() });
+  const surroundings: Partial<Snapshot> = {};
+  const snapshot = (): Snapshot =>
+    snapshotOf({
+      at: now,
+      clusters: [...clusters.values()],
+      reports: [...reports.values()],
+      ...surroundings,
+    });
+  const advance = () => execute({ type: 'advance', snapshot: snapshot(), newIds: newIds() });
 
   const report = (stage: StageName, cluster: string, change: Partial<TargetReport> = {}): void => {
     if (state.status === 'undefined') throw new Error('there is no pipeline');
@@ -165,7 +177,12 @@ export function createStory(definition: PipelineDefinition = twoStages()) {
     execute,
     refusalOf,
     snapshot,
-    newRolloutIds,
+    /** Freezes, people, statuses and results as the next snapshots show them. */
+    surround: (change: Partial<Snapshot>) => {
+      Object.assign(surroundings, change);
+      return story;
+    },
+    newIds,
     advance,
     report,
     pass: (durationMs: number) => {
@@ -226,7 +243,7 @@ export function createStory(definition: PipelineDefinition = twoStages()) {
       stage,
       reason: 'errors',
       snapshot: snapshot(),
-      newRolloutId: newRolloutIds()[0] as RolloutId,
+      newId: newIds()[0] as NewId,
       ...(to ? { release: to } : {}),
     }),
   };

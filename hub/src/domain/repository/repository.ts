@@ -101,6 +101,8 @@ export function evolveRepository(state: RepositoryState, event: RepositoryEvent)
       const { failure: _, ...rest } = state;
       return rest;
     }
+    case 'StatusReported':
+      return state;
     default:
       return unreachable(event);
   }

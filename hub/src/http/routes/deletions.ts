@@ -28,7 +28,7 @@ export function deletionEndpoints(options: HttpApiOptions): Endpoint[] {
     scope: { inStage?: StageName; cluster?: ClusterId; objects: number; reason: string },
     actor: Actor,
   ) => {
-    const snapshot = snapshotOf(pipeline, clock.now());
+    const snapshot = await snapshotOf(pipeline, clock.now());
     return accepted(
       await commands.pipeline(pipeline, { type: 'delete-objects', ...scope, snapshot }, actor),
     );

@@ -34,7 +34,7 @@ export function explainEndpoints(options: HttpApiOptions): Endpoint[] {
         const named =
           query.release === undefined ? undefined : resolveRelease(pipeline, query.release);
         const state = await commands.pipelineState(pipeline);
-        const explanation = explain(state, stage, snapshotOf(pipeline, clock.now()), named);
+        const explanation = explain(state, stage, await snapshotOf(pipeline, clock.now()), named);
         return explanationDocument(pipeline, found(explanation, 'stage', `${pipeline}/${stage}`));
       },
     }),

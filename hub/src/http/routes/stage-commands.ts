@@ -1,4 +1,4 @@
-import { type PipelineName, parseRolloutId, type StageName } from '@fairlead/shared/ids';
+import { type PipelineName, parseNewId, type StageName } from '@fairlead/shared/ids';
 import { expectOk } from '@fairlead/shared/result';
 import { z } from '@hono/zod-openapi';
 import type { Actor } from '../../decision-log/index.ts';
@@ -87,7 +87,7 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
       params,
       body: rollbackSchema,
       response: changeSchema,
-      handle: ({ params: { pipeline, stage }, body: { release, reason }, actor }) =>
+      handle: async ({ params: { pipeline, stage }, body: { release, reason }, actor }) =>
         send(
           pipeline,
           {
@@ -95,8 +95,8 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
             stage: stageName(stage),
             ...releaseOf(pipeline, release),
             reason,
-            snapshot: snapshotOf(parsedName<PipelineName>(pipeline, 'pipeline'), clock.now()),
-            newRolloutId: expectOk(parseRolloutId(random.nextId()), 'a new rollout id'),
+            snapshot: await snapshotOf(parsedName<PipelineName>(pipeline, 'pipeline'), clock.now()),
+            newId: expectOk(parseNewId(random.nextId()), 'a new rollout id'),
           },
           actor,
         ),
@@ -120,7 +120,8 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
       params,
       body: confirmPruneSchema,
       response: changeSchema,
-      handle: ({ params: { pipeline, stage }, body: { cluster, generation, digest }, actor }) => {
+      handle: async ({ params: { pipeline, stage }, body, actor }) => {
+        const { cluster, generation, digest } = body;
         const row = found(readModel.findCluster(cluster), 'cluster', cluster);
         return send(
           pipeline,
@@ -131,7 +132,7 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
             clusterName: parsedName(row.name, 'cluster'),
             generation,
             digest,
-            snapshot: snapshotOf(parsedName<PipelineName>(pipeline, 'pipeline'), clock.now()),
+            snapshot: await snapshotOf(parsedName<PipelineName>(pipeline, 'pipeline'), clock.now()),
           },
           actor,
         );

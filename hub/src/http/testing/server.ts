@@ -1,8 +1,8 @@
-import type { PipelineName } from '@fairlead/shared/ids';
 import { err, ok } from '@fairlead/shared/result';
-import { type Instant, systemClock, systemRandom } from '@fairlead/shared/time';
+import { systemClock, systemRandom } from '@fairlead/shared/time';
 import { createAuthenticator, newToken, tokenHash } from '../../auth/tokens/index.ts';
 import { type CommandHandler, createCommandHandler } from '../../commands/index.ts';
+import { createSnapshotReader } from '../../reactors/index.ts';
 import { type Fixture, openFixture, silent } from '../../read-model/testing/index.ts';
 import { createHttpApi } from '../app.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
@@ -53,10 +53,10 @@ export async function startHttpFixture(change: Partial<HttpApiOptions> = {}): Pr
     commands,
     log,
     authenticate: createAuthenticator(readModel.findTokenByHash),
-    snapshotOf: (pipeline: PipelineName, at: Instant) => ({
-      at,
-      clusters: readModel.clusterSnapshots(),
-      reports: readModel.snapshotOf(pipeline),
+    snapshotOf: createSnapshotReader({
+      clusterSnapshots: readModel.clusterSnapshots,
+      reportsOf: readModel.snapshotOf,
+      watchedMs: systemClock.now,
     }),
     lastSeenOf: () => undefined,
     onEpochAdvanced: () => {},

@@ -1,6 +1,7 @@
 import { unreachable } from '@fairlead/shared/result';
 import { and, eq, inArray } from 'drizzle-orm';
 import type { PipelineDefinition } from '../../domain/pipeline/definition.ts';
+import { completeDefinition } from '../../domain/pipeline/index.ts';
 import type { PipelineEvent } from '../../domain/promotion/events.ts';
 import type { Orm } from '../orm.ts';
 import { preparedInsert } from '../prepared.ts';
@@ -151,13 +152,46 @@ export function createPipelineFold(orm: Orm) {
           heldAutomatic: null,
           heldSince: null,
         });
+      case 'StagePassed':
+        markRelease(pipeline, event, 'succeeded', recordedAt);
+        return changeStage(pipeline, event.stage, {
+          succeededRelease: event.release,
+          succeededAt: recordedAt,
+        });
+      case 'BatchStarted':
+        return rollouts.change(event.rolloutId, { deadlineAt: event.deadlineAt });
+      case 'TargetSkipped':
+      case 'RolloutPaused':
+      case 'RolloutContinued':
+      case 'RolloutExtended':
+      case 'AutomaticRollbackDeclined':
+      case 'ReleaseWaiting':
+      case 'ReleasePinned':
+      case 'ReleaseUnpinned':
+      case 'ApprovalRequested':
+      case 'ApprovalGiven':
+      case 'ApprovalWithdrawn':
+      case 'ApprovalRejected':
+      case 'ApprovalExpired':
+      case 'ApprovalVoided':
+      case 'VerificationStarted':
+      case 'VerificationEnded':
+      case 'MetricAnalysisStarted':
+      case 'MetricAnalysisEnded':
+        return;
       default:
         return unreachable(event);
     }
   };
 }
 
-function define(orm: Orm, batch: FoldBatch, pipeline: string, event: Of<'PipelineDefined'>): void {
+function define(
+  orm: Orm,
+  batch: FoldBatch,
+  pipeline: string,
+  recorded: Of<'PipelineDefined'>,
+): void {
+  const event = { ...recorded, definition: completeDefinition(recorded.definition) };
   const { revision, definition } = event;
   const { project, repository } = definition;
   const values = { project, repository, revision, definition, removed: false };

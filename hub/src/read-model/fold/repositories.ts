@@ -32,6 +32,8 @@ export function createRepositoryFold(orm: Orm) {
         return change(name, { failureMessage: event.message, failureSince: recordedAt });
       case 'DiscoveryRecovered':
         return change(name, { failureMessage: null, failureSince: null });
+      case 'StatusReported':
+        return;
       default:
         return unreachable(event);
     }

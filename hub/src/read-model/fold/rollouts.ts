@@ -48,6 +48,9 @@ export function createRolloutFold(orm: Orm) {
         })
         .run();
     },
+    change: (id: string, change: Partial<typeof rolloutTable.$inferInsert>) => {
+      orm.update(rolloutTable).set(change).where(eq(rolloutTable.id, id)).run();
+    },
     started: (pipeline: string, { event, recordedAt, position }: Of<'RolloutStarted'>) => {
       const { rolloutId: id, stage, release, kind, generation, deadlineAt } = event;
       orm

@@ -1,6 +1,6 @@
 import type { ClusterId, ClusterName } from '@fairlead/shared/ids';
 import { and, asc, eq, gt, inArray, isNull, type SQL, sql } from 'drizzle-orm';
-import type { ClusterSnapshot } from '../../domain/promotion/commands.ts';
+import type { ClusterSnapshot } from '../../domain/promotion/index.ts';
 import type { Orm } from '../orm.ts';
 import { clusterStatuses, clusterTable, reportTable, targetTable } from '../schema.ts';
 import { countColumns, noTargets, type TargetCounts, targetCounts } from './counts.ts';

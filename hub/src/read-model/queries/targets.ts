@@ -1,6 +1,6 @@
 import type { CommitId, StageName } from '@fairlead/shared/ids';
 import { and, asc, eq, isNull, ne, or, type SQL, sql } from 'drizzle-orm';
-import type { TargetReport } from '../../domain/promotion/commands.ts';
+import type { TargetReport } from '../../domain/promotion/index.ts';
 import type { Assignment } from '../../domain/rollout/index.ts';
 import type { Orm } from '../orm.ts';
 import { clusterTable, reportObjectTable, reportTable, targetTable } from '../schema.ts';

@@ -12,6 +12,7 @@ import { expectOk } from '@fairlead/shared/result';
 import type { DecisionLog } from '../../decision-log/index.ts';
 import type { DomainEvent } from '../../domain/events.ts';
 import type { PipelineDefinition, StageDefinition } from '../../domain/pipeline/definition.ts';
+import { completeStage, releasePolicyDefault } from '../../domain/pipeline/index.ts';
 import type { ReceivedReport } from '../reports.ts';
 
 // Events as the core writes them, for tests that drive the read model without it.
@@ -22,28 +23,29 @@ export const rolloutId = (number: number) => `rollout${number}`.padEnd(10, '0') 
 const project = 'default' as ProjectName;
 const actor = { kind: 'hub', name: 'test' } as const;
 
-const stageDefinition = (name: string, after: string[]): StageDefinition => ({
-  name: name as StageName,
-  after: after as StageName[],
-  clusters: { matchLabels: { environment: name } },
-  path: `apps/${name}`,
-  promote: 'automatic',
-  gates: { soakMs: 0 },
-  rollout: { progressDeadlineMs: 60_000 },
-  render: { helm: { releaseName: '', valuesFiles: [], values: {} } },
-  apply: {
-    namespace: 'default',
-    createNamespace: false,
-    prune: true,
-    drift: 'repair',
-    adopt: 'if-unowned',
-    deletionBudget: { objectsMax: 10, percentMax: 30 },
-    conflicts: 'fail',
-    dependsOn: [],
-    ignoreDifferences: [],
-    healthChecks: [],
-  },
-});
+const stageDefinition = (name: string, after: string[]): StageDefinition =>
+  completeStage({
+    name: name as StageName,
+    after: after as StageName[],
+    clusters: { matchLabels: { environment: name } },
+    path: `apps/${name}`,
+    promote: 'automatic',
+    gates: { soakMs: 0 },
+    rollout: { progressDeadlineMs: 60_000 },
+    render: { helm: { releaseName: '', valuesFiles: [], values: {} } },
+    apply: {
+      namespace: 'default',
+      createNamespace: false,
+      prune: true,
+      drift: 'repair',
+      adopt: 'if-unowned',
+      deletionBudget: { objectsMax: 10, percentMax: 30 },
+      conflicts: 'fail',
+      dependsOn: [],
+      ignoreDifferences: [],
+      healthChecks: [],
+    },
+  });
 
 export const definition = (name: string): PipelineDefinition => ({
   name: name as PipelineName,
@@ -51,6 +53,7 @@ export const definition = (name: string): PipelineDefinition => ({
   repository: 'environments' as RepositoryName,
   include: ['apps/**'],
   exclude: [],
+  releases: releasePolicyDefault,
   stages: [stageDefinition('staging', []), stageDefinition('production', ['staging'])],
 });
 

@@ -1,6 +1,7 @@
 import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../../pipeline/definition.ts';
 import type { GateResult } from '../events.ts';
+import type { FleetView } from '../fleet-view.ts';
 import type { ActivePipeline, KnownRelease, StageState } from '../state.ts';
 
 /** What every gate of one admission looks at: one state at one moment. */
@@ -10,6 +11,8 @@ export type GateContext = {
   readonly inStage: StageState;
   readonly release: KnownRelease;
   readonly at: Instant;
+  readonly fleet: FleetView;
 };
 
-export type Gate = (context: GateContext) => Omit<GateResult, 'gate'>;
+/** Nothing where the stage does not ask for it. */
+export type Gate = (context: GateContext) => Omit<GateResult, 'gate'> | undefined;

@@ -1,0 +1,19 @@
+import type { MetricEvent } from './events.ts';
+import type { MetricAnalysis } from './state.ts';
+
+/** Analyses that a stage remembers; the oldest are forgotten. */
+const analysesMax = 500;
+
+export function evolveAnalyses(
+  analyses: readonly MetricAnalysis[],
+  event: MetricEvent,
+): readonly MetricAnalysis[] {
+  if (event.type === 'MetricAnalysisEnded') {
+    const { outcome, message, at } = event;
+    return analyses.map((analysis) =>
+      analysis.runId === event.runId ? { ...analysis, ended: { outcome, message, at } } : analysis,
+    );
+  }
+  const { runId, name, release, definitionRevision: revision, at: startedAt } = event;
+  return [...analyses, { runId, name, release, revision, startedAt }].slice(-analysesMax);
+}
