@@ -11,13 +11,14 @@ import { type SupervisedProcess, startProcess } from './process.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-export const agentNamespace = 'fairlead-system';
+export const agentNamespaceDefault = 'fairlead-system';
 
 export type JoinOptions = {
   readonly hub: Hub;
   readonly controlPlane: ControlPlane;
   readonly clusterName: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly agentNamespace?: string;
   /** Further options of `fairlead cluster add`. */
   readonly arguments?: readonly string[];
 };
@@ -29,13 +30,17 @@ export async function installAgent(options: JoinOptions): Promise<void> {
     '--label',
     `${key}=${value}`,
   ]);
-  const more = [...labelArguments, ...(options.arguments ?? [])];
+  const place = options.agentNamespace ? ['--agent-namespace', options.agentNamespace] : [];
+  const more = [...labelArguments, ...place, ...(options.arguments ?? [])];
   const manifest = await hub.cli(['cluster', 'add', clusterName, ...more]);
   await controlPlane.kubectl(['apply', '-f', '-'], manifest);
 }
 
 export type AgentOptions = {
   readonly controlPlane: ControlPlane;
+  /** Of the process and its log; without it that of the control plane. */
+  readonly name?: string;
+  readonly agentNamespace?: string;
   readonly directory: string;
   readonly logDirectory: string;
   readonly signal?: AbortSignal;
@@ -52,11 +57,12 @@ export type Agent = AsyncDisposable & {
 
 /** Starts what the installed StatefulSet describes; resolves when the agent says it is ready. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { controlPlane, directory, logDirectory } = options;
+  const { controlPlane, directory, logDirectory, name = controlPlane.name } = options;
+  const { agentNamespace = agentNamespaceDefault } = options;
   const healthPort = await freePort();
   const kubeconfig = await controlPlane.serviceAccountKubeconfig(agentNamespace, 'fairlead-agent');
   const agentProcess = await startProcess({
-    name: `agent of ${controlPlane.name}`,
+    name: `agent of ${name}`,
     command: process.execPath,
     args: [
       '--max-semi-space-size=4',
@@ -65,7 +71,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     ],
     cwd: root,
     env: {
-      ...(await environmentOfInstall(controlPlane)),
+      ...(await environmentOfInstall(controlPlane, agentNamespace)),
       FAIRLEAD_DATA_DIR: directory,
       FAIRLEAD_HEALTH_HOST: '127.0.0.1',
       FAIRLEAD_HEALTH_PORT: String(healthPort),
@@ -74,7 +80,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       KUBECONFIG: kubeconfig,
       ...options.environment,
     },
-    logFile: join(logDirectory, `agent-${controlPlane.name}.log`),
+    logFile: join(logDirectory, `agent-${name}.log`),
     ready: async () => (await fetch(`http://127.0.0.1:${healthPort}/healthz`)).ok,
     signal: options.signal,
   });
@@ -96,7 +102,10 @@ type EnvironmentVariable = {
 };
 
 /** Resolves the container's environment as the kubelet would. */
-async function environmentOfInstall(controlPlane: ControlPlane): Promise<Record<string, string>> {
+async function environmentOfInstall(
+  controlPlane: ControlPlane,
+  agentNamespace: string,
+): Promise<Record<string, string>> {
   const statefulSet = await controlPlane.request(
     'GET',
     `/apis/apps/v1/namespaces/${agentNamespace}/statefulsets/fairlead-agent`,

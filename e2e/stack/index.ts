@@ -4,7 +4,7 @@
 //
 // May import Node built-ins, yaml and deploy/tools; knows nothing of the hub or the agent.
 
-export { type Agent, agentNamespace, installAgent, startAgent } from './agent.ts';
+export { type Agent, installAgent, startAgent } from './agent.ts';
 export { type CommandOptions, runCommand } from './command.ts';
 export {
   type AuditEvent,

@@ -19,6 +19,8 @@ export type ClusterPlan = {
   readonly namespaces?: readonly string[];
   /** Further options of `fairlead cluster add`. */
   readonly installArguments?: readonly string[];
+  /** Name of a cluster before this one whose control plane it shares, with an agent in a namespace of its own. */
+  readonly shares?: string;
 };
 
 export type SystemOptions = {
@@ -47,6 +49,8 @@ export type System = AsyncDisposable & {
   readonly copy: WorkingCopy;
   readonly hub: Hub;
   readonly cluster: (name: string) => SystemCluster;
+  /** Joins one more, as the first ones were. */
+  readonly join: (plan: ClusterPlan) => Promise<SystemCluster>;
   /** Applies resources, with the repository's address filled in and its webhook set. */
   readonly applyResources: (yaml: string) => Promise<void>;
   readonly push: (message: string) => Promise<string>;
@@ -79,17 +83,25 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   onProgress?.(`hub with its own NATS: ${hub.url}`);
 
   const clusters = new Map<string, SystemCluster>();
-  for (const plan of options.clusters) {
-    const controlPlane = parts.use(
+  const clusterParts = parts.use(new AsyncDisposableStack());
+  const controlPlaneOf = async ({ name, shares }: ClusterPlan): Promise<ControlPlane> => {
+    const shared = shares === undefined ? undefined : clusters.get(shares)?.controlPlane;
+    if (shared !== undefined) return shared;
+    const controlPlane = clusterParts.use(
       await startControlPlane({
-        name: plan.name,
-        directory: join(directory, plan.name),
-        logDirectory: join(logDirectory, plan.name),
+        name,
+        directory: join(directory, name),
+        logDirectory: join(logDirectory, name),
         enableAuditLog: options.enableAuditLog,
         signal,
       }),
     );
-    onProgress?.(`cluster ${plan.name}: control plane ready at ${controlPlane.url}`);
+    onProgress?.(`cluster ${name}: control plane ready at ${controlPlane.url}`);
+    return controlPlane;
+  };
+  const joinCluster = async (plan: ClusterPlan): Promise<SystemCluster> => {
+    const controlPlane = await controlPlaneOf(plan);
+    const agentNamespace = plan.shares === undefined ? undefined : `fairlead-${plan.name}`;
     for (const name of plan.namespaces ?? []) {
       await controlPlane.kubectl(['create', 'namespace', name]);
     }
@@ -98,18 +110,22 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       controlPlane,
       clusterName: plan.name,
       labels: plan.labels,
+      agentNamespace,
       arguments: plan.installArguments,
     });
-    const agent = parts.use(
+    const agent = clusterParts.use(
       await startAgent({
         controlPlane,
+        name: plan.name,
+        agentNamespace,
         directory: join(directory, `agent-${plan.name}`),
         logDirectory,
         signal,
         program: options.agentProgram,
       }),
     );
-    clusters.set(plan.name, { name: plan.name, controlPlane, agent });
+    const joined = { name: plan.name, controlPlane, agent };
+    clusters.set(plan.name, joined);
     await waitFor(
       `cluster ${plan.name} is connected`,
       async (see) => {
@@ -120,7 +136,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       { timeoutMs: 30_000, signal },
     );
     onProgress?.(`cluster ${plan.name}: agent joined and connected`);
-  }
+    return joined;
+  };
+  for (const plan of options.clusters) await joinCluster(plan);
 
   const copy = await workingCopy(repository.url, join(directory, 'working-copy'));
   const owned = parts.move();
@@ -135,6 +153,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       if (!cluster) throw new Error(`no cluster ${name} in this system`);
       return cluster;
     },
+    join: joinCluster,
     applyResources: async (yaml) => {
       const resources = yaml.replaceAll('${REPOSITORY_URL}', repository.url);
       await hub.cli(['apply', '-f', '-'], resources);

@@ -1,3 +1,6 @@
+/** Where an agent lives unless it is told otherwise. */
+export const agentNamespaceDefault = 'fairlead-system';
+
 export type InstallScope = {
   /** Namespaces in which the agent works; absent is the whole cluster. */
   readonly namespaces?: readonly string[];
@@ -6,6 +9,12 @@ export type InstallScope = {
    * agent itself may only look, so that a unit without a service account can change nothing.
    */
   readonly rights?: 'own' | 'impersonate';
+};
+
+/** Several agents may share a Kubernetes cluster, each in its own namespace: what lies outside of it is named by it. */
+const ownName = (name: string, namespace: string): string => {
+  const owner = JSON.parse(namespace) as string;
+  return owner === agentNamespaceDefault ? name : `${name}-${owner}`;
 };
 
 /** The agent's service account with its roles; names are JSON strings, and so YAML ones. */
@@ -46,7 +55,7 @@ const clusterAccess = (namespace: string, scope: InstallScope): string => `${wor
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
-  name: fairlead-agent
+  name: ${ownName('fairlead-agent', namespace)}
   labels:
     app.kubernetes.io/part-of: fairlead
 ${rulesOf(scope)}
@@ -54,10 +63,10 @@ ${rulesOf(scope)}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata:
-  name: fairlead-agent
+  name: ${ownName('fairlead-agent', namespace)}
   labels:
     app.kubernetes.io/part-of: fairlead
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: fairlead-agent}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: ${ownName('fairlead-agent', namespace)}}
 subjects:
 - {kind: ServiceAccount, name: fairlead-agent, namespace: ${namespace}}
 ---`;
@@ -71,13 +80,13 @@ const namespacedAccess = (
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
-  name: fairlead-agent-units
+  name: ${ownName('fairlead-agent-units', namespace)}
   namespace: ${place}
   labels:
     app.kubernetes.io/part-of: fairlead
 ${rulesOf(scope)}
 ---
-${binding('fairlead-agent-units', place, namespace)}
+${binding(ownName('fairlead-agent-units', namespace), place, namespace)}
 ---`;
 
 const binding = (
@@ -101,14 +110,14 @@ const clusterIdentityAccess = (
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
-  name: fairlead-agent-identity
+  name: ${ownName('fairlead-agent-identity', namespace)}
   namespace: kube-system
   labels:
     app.kubernetes.io/part-of: fairlead
 rules:
 - {apiGroups: [""], resources: [namespaces], resourceNames: [kube-system], verbs: [get]}
 ---
-${binding('fairlead-agent-identity', 'kube-system', namespace)}
+${binding(ownName('fairlead-agent-identity', namespace), 'kube-system', namespace)}
 ---`;
 
 const ownAccess = (

@@ -45,6 +45,17 @@ describe('the install manifest', () => {
     );
   });
 
+  test('of an agent in a namespace of its own names nothing that another agent of the cluster has', () => {
+    const names = (agentNamespace?: string) =>
+      documents(renderInstallManifest({ ...options, agentNamespace }))
+        .filter(({ kind }) => kind !== 'CustomResourceDefinition')
+        .map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ''}/${metadata.name}`);
+    const own = names('fairlead-blue');
+    expect(own).toContain('ClusterRoleBinding /fairlead-agent-fairlead-blue');
+    expect(own.filter((name) => names().includes(name))).toEqual([]);
+    expect(own.filter((name) => names('fairlead-green').includes(name))).toEqual([]);
+  });
+
   test('for some namespaces gives no right beyond them, but to tell the cluster', () => {
     const objects = documents(renderInstallManifest({ ...options, ...least }));
     expect(objects.filter(({ kind }) => /^ClusterRole/.test(kind))).toEqual([]);
@@ -95,13 +106,13 @@ describe('the install manifest', () => {
   });
 
   test('is YAML of exactly these objects, each in the wanted namespace', () => {
-    const objects = documents(renderInstallManifest({ ...options, namespace: 'elsewhere' }));
+    const objects = documents(renderInstallManifest({ ...options, agentNamespace: 'elsewhere' }));
     expect(objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`)).toEqual([
       'Namespace/elsewhere',
       'CustomResourceDefinition/units.fairlead.dev',
       'ServiceAccount/fairlead-agent',
-      'ClusterRole/fairlead-agent',
-      'ClusterRoleBinding/fairlead-agent',
+      'ClusterRole/fairlead-agent-elsewhere',
+      'ClusterRoleBinding/fairlead-agent-elsewhere',
       'Role/fairlead-agent',
       'RoleBinding/fairlead-agent',
       'Secret/fairlead-agent-join',

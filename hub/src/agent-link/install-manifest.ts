@@ -1,6 +1,6 @@
 import { unitDefinition } from '@fairlead/shared/manifest';
 import { stringify } from 'yaml';
-import { accessDocuments, type InstallScope } from './install-access.ts';
+import { accessDocuments, agentNamespaceDefault, type InstallScope } from './install-access.ts';
 
 export type InstallManifestOptions = InstallScope & {
   readonly clusterName: string;
@@ -10,14 +10,14 @@ export type InstallManifestOptions = InstallScope & {
   /** `host:port` of the enrolment listener. */
   readonly enrolAddress: string;
   readonly image: string;
-  readonly namespace?: string;
+  readonly agentNamespace?: string;
   /** Without the cluster's policy its agent then permits nothing. */
   readonly requirePolicy?: boolean;
 };
 
 /** Everything that `kubectl apply -f -` needs to install an agent which then joins as `clusterName`. */
 export function renderInstallManifest(options: InstallManifestOptions): string {
-  const namespace = options.namespace ?? 'fairlead-system';
+  const namespace = options.agentNamespace ?? agentNamespaceDefault;
   // A JSON string is a YAML string, so no value can end its own line or start another document.
   const text = (value: string) => JSON.stringify(value);
   return [

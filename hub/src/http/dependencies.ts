@@ -46,6 +46,7 @@ export type HttpApiOptions = {
     readonly namespaces?: readonly string[];
     readonly rights?: 'own' | 'impersonate';
     readonly requirePolicy?: boolean;
+    readonly agentNamespace?: string;
   }) => string | Promise<string>;
   /** Asks a cluster's agent what an assignment would change, without giving it. */
   readonly planOf: (cluster: ClusterId, assignment: Assignment) => Promise<PlanOutcome>;

@@ -150,6 +150,10 @@ export const installQuery = z.object({
     .transform((text) => text === 'true')
     .optional()
     .openapi({ description: "Whether the agent permits nothing without the cluster's policy." }),
+  agentNamespace: resourceName.optional().openapi({
+    description:
+      'Where the agent itself lives; agents that share a Kubernetes cluster need one each.',
+  }),
 });
 export type InstallQuery = z.output<typeof installQuery>;
 

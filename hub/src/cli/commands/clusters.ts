@@ -23,6 +23,7 @@ type JoinOptions = {
   namespaceScope?: string;
   impersonateOnly?: boolean;
   requirePolicy?: boolean;
+  agentNamespace?: string;
 };
 
 const namespaceScope = () =>
@@ -41,10 +42,17 @@ const requirePolicy = () =>
     'let the agent permit nothing without the ConfigMap fairlead-policy',
   );
 
-const installQuery = ({ namespaceScope, impersonateOnly, requirePolicy }: JoinOptions) => ({
-  namespaces: namespaceScope,
-  rights: impersonateOnly ? 'impersonate' : undefined,
-  requirePolicy: requirePolicy ? 'true' : undefined,
+const agentNamespace = () =>
+  new Option(
+    '--agent-namespace <name>',
+    'install the agent in this namespace, to have several in one Kubernetes cluster',
+  );
+
+const installQuery = (options: JoinOptions) => ({
+  namespaces: options.namespaceScope,
+  rights: options.impersonateOnly ? 'impersonate' : undefined,
+  requirePolicy: options.requirePolicy ? 'true' : undefined,
+  agentNamespace: options.agentNamespace,
 });
 
 function addJoining(cluster: Command, context: CliContext): void {
@@ -58,6 +66,7 @@ function addJoining(cluster: Command, context: CliContext): void {
     .addOption(namespaceScope())
     .addOption(impersonateOnly())
     .addOption(requirePolicy())
+    .addOption(agentNamespace())
     .addOption(tokenOnly())
     .action(async (name: string, options: AddOptions, command: Command) => {
       const session = await openSession(context, command);
@@ -77,6 +86,7 @@ function addJoining(cluster: Command, context: CliContext): void {
     .addOption(namespaceScope())
     .addOption(impersonateOnly())
     .addOption(requirePolicy())
+    .addOption(agentNamespace())
     .addOption(tokenOnly())
     .action(async (name: string, options: JoinOptions, command: Command) => {
       const session = await openSession(context, command);
