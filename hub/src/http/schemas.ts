@@ -190,6 +190,8 @@ export const repositorySchema = z
     credentialsSecretName: z.string().optional(),
     webhookSecretName: z.string().optional(),
     pollIntervalMs: count,
+    /** Whether the hub pushes a branch for each stage, with what runs there. */
+    stageRefs: z.boolean().optional(),
     /** What agents are to ask of a commit's signature; absent is nothing. */
     verification: z
       .object({ mode: z.enum(['warn', 'required']), keysName: z.string().optional() })
@@ -216,13 +218,20 @@ export const pipelineSchema = z
       repository: name,
       include: z.array(z.string()).readonly(),
       exclude: z.array(z.string()).readonly(),
+      releases: z.looseObject({ quietPeriodMs: count }),
       stages: z
         .array(
           z.looseObject({
             name,
             after: z.array(name).readonly(),
+            afterMode: z.enum(['all', 'any']),
+            /** Absent: a control stage. */
+            clusters: z.object({ matchLabels: labels }).optional(),
             path: z.string(),
             promote: z.string(),
+            supersede: z.looseObject({ mode: z.string() }),
+            gates: z.looseObject({ soakMs: count }),
+            rollout: z.looseObject({ progressDeadlineMs: count }),
           }),
         )
         .readonly(),

@@ -1,5 +1,7 @@
-import type { ClusterSelector, PipelineDefinition, RepositoryDefinition } from './definition.ts';
+import type { PipelineDefinition, RepositoryDefinition, StageDefinition } from './definition.ts';
 import type { Fault } from './reader.ts';
+import { repositoryIdentity } from './repository-identity.ts';
+import { mayShare } from './selector.ts';
 
 export type Surroundings = {
   readonly repositories: readonly RepositoryDefinition[];
@@ -25,25 +27,53 @@ export function checkDefinition(
     const message = `${repository.name} is of project ${repository.project}, not ${definition.project}`;
     faults.push({ path: `${place}.repository`, message });
   }
-  definition.stages.forEach((stage, index) => {
-    for (const earlier of definition.stages.slice(0, index)) {
-      if (earlier.path !== stage.path || !mayShare(earlier.clusters, stage.clusters)) continue;
-      const message = `${stage.path} is claimed on the same clusters by stage ${earlier.name}`;
-      faults.push({ path: `${place}.stages[${index}].path`, message });
-    }
-    for (const other of pipelines) {
-      if (other.name === definition.name || other.repository !== definition.repository) continue;
-      for (const claimed of other.stages) {
-        if (claimed.path !== stage.path || !mayShare(claimed.clusters, stage.clusters)) continue;
-        faults.push({
-          path: `${place}.stages[${index}].path`,
-          message: `${stage.path} is claimed on the same clusters by ${other.name}/${claimed.name}`,
-        });
-      }
-    }
-  });
+  faults.push(...checkClaims(definition, { repositories, pipelines }));
   return [...faults, ...checkDependencies(definition, pipelines, place)];
 }
+
+/** FLT-11: a path of a repository has at most one stage that brings it to a cluster. */
+function checkClaims(
+  definition: PipelineDefinition,
+  { repositories, pipelines }: Surroundings,
+): Fault[] {
+  const identityOf = (name: PipelineDefinition['repository']) => {
+    const url = repositories.find((each) => each.name === name)?.url;
+    return url === undefined || url === '' ? name : repositoryIdentity(url);
+  };
+  const identity = identityOf(definition.repository);
+  const claims = pipelines
+    .filter(
+      ({ name, repository }) => name !== definition.name && identityOf(repository) === identity,
+    )
+    .flatMap(({ name, stages }) =>
+      stages.map((stage) => ({ stage, title: `${name}/${stage.name}` })),
+    );
+  return definition.stages.flatMap((stage, index) => {
+    const earlier = definition.stages
+      .slice(0, index)
+      .map((each) => ({ stage: each, title: `stage ${each.name}` }));
+    return [...earlier, ...claims]
+      .filter(({ stage: other }) => claimsTheSame(stage, other))
+      .map(({ title }) => ({
+        path: `Pipeline ${definition.name}: spec.stages[${index}].path`,
+        message: `${stage.path} is claimed on the same clusters by ${title}`,
+      }));
+  });
+}
+
+/** Whether both bring one path to a cluster that both may match, by the labels that such a cluster is known to have. */
+function claimsTheSame(left: StageDefinition, right: StageDefinition): boolean {
+  if (!mayShare(left.clusters, right.clusters)) return false;
+  const labels = { ...left.clusters?.matchLabels, ...right.clusters?.matchLabels };
+  return resolved(left.path, labels) === resolved(right.path, labels);
+}
+
+const resolved = (path: string, labels: Readonly<Record<string, string>>): string =>
+  path.includes('${')
+    ? path.replaceAll(/\$\{cluster\.labels\.([^}]+)\}/g, (placeholder, key: string) =>
+        Object.hasOwn(labels, key) ? (labels[key] ?? placeholder) : placeholder,
+      )
+    : path;
 
 /**
  * A unit waits for the units of the pipelines that its stage depends on, in its own cluster. So each must exist, and no way
@@ -108,11 +138,3 @@ function findCycle(
   }
   return undefined;
 }
-
-/** Whether one cluster could match both: not when they ask for different values of one label. */
-const mayShare = (left: ClusterSelector | undefined, right: ClusterSelector | undefined): boolean =>
-  left !== undefined &&
-  right !== undefined &&
-  Object.entries(left.matchLabels).every(
-    ([key, value]) => (right.matchLabels[key] ?? value) === value,
-  );

@@ -1,4 +1,5 @@
 import type {
+  ApprovalPolicy,
   GatePolicy,
   PipelineDefinition,
   ReleasePolicy,
@@ -18,6 +19,18 @@ export const supersedePolicyDefault: SupersedePolicy = {
   mode: 'latest',
   soaks: 0,
   interrupt: false,
+};
+
+/** Of an `approvals` block; a stage without the block asks for none. */
+export const approvalPolicyDefault: ApprovalPolicy = {
+  required: 1,
+  from: [],
+  including: [],
+  excludeAuthor: false,
+  excludeRequester: false,
+  expiresAfterMs: 0,
+  strict: false,
+  recheckVoters: true,
 };
 
 export const gatePolicyDefault: GatePolicy = {

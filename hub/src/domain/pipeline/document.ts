@@ -1,10 +1,12 @@
-import { formatDuration } from '@fairlead/shared/time';
 import type {
   PipelineDefinition,
   RepositoryDefinition,
   StageDefinition,
+  SupersedePolicy,
   VerificationPolicy,
 } from './definition.ts';
+import { exactDuration } from './exact-duration.ts';
+import { gateDocument, rolloutDocument } from './policy-documents.ts';
 import { apiVersion, type Resource } from './resources.ts';
 
 /** The document that a resource can be defined with again, with every default written out. */
@@ -31,6 +33,7 @@ const repositorySpec = (definition: RepositoryDefinition) => ({
   ...(definition.webhookSecretName === undefined
     ? {}
     : { webhook: { secretRef: definition.webhookSecretName } }),
+  ...(definition.stageRefs === true ? { stageRefs: true } : {}),
   ...(definition.verification === undefined ? {} : { verify: verifySpec(definition.verification) }),
 });
 
@@ -39,24 +42,45 @@ const verifySpec = ({ mode, keysName }: VerificationPolicy) => ({
   ...(keysName === undefined ? {} : { keysRef: keysName }),
 });
 
-const pipelineSpec = ({ repository, include, exclude, stages }: PipelineDefinition) => ({
-  repository,
-  include,
-  exclude,
-  stages: stages.map(stageDocument),
+const pipelineSpec = (definition: PipelineDefinition) => ({
+  repository: definition.repository,
+  include: definition.include,
+  exclude: definition.exclude,
+  releases: {
+    quietPeriod: exactDuration(definition.releases.quietPeriodMs),
+    mustMatch: definition.releases.mustMatch,
+    revertBypasses: definition.releases.revertBypasses,
+  },
+  stages: definition.stages.map(stageDocument),
 });
 
-function stageDocument(stage: StageDefinition): Record<string, unknown> {
+const stageDocument = (stage: StageDefinition): Record<string, unknown> => ({
+  name: stage.name,
+  after: stage.afterMode === 'any' ? { any: stage.after } : stage.after,
+  promote: stage.promote,
+  supersede: supersedeDocument(stage.supersede),
+  backfill: stage.backfill,
+  holdAfterRollback: stage.holdAfterRollback,
+  gates: gateDocument(stage.gates),
+  ...(stage.hotfix === undefined ? {} : { hotfix: stage.hotfix }),
+  ...(stage.clusters === undefined ? {} : clusterDocument(stage)),
+});
+
+const supersedeDocument = ({ mode, soaks, interrupt }: SupersedePolicy) => ({
+  mode,
+  ...(mode === 'latest-after' ? { soaks } : {}),
+  interrupt,
+});
+
+/** A control stage has nothing of it. */
+function clusterDocument(stage: StageDefinition): Record<string, unknown> {
   const { deletionBudget, serviceAccountName, ...apply } = stage.apply;
   const { helm, substitution, sopsSecretName } = stage.render;
   return {
-    name: stage.name,
-    after: stage.after,
-    path: stage.path === '' ? '.' : stage.path,
     clusters: stage.clusters,
-    promote: stage.promote,
-    gates: { soak: exactDuration(stage.gates.soakMs) },
-    rollout: { progressDeadline: exactDuration(stage.rollout.progressDeadlineMs) },
+    path: stage.path === '' ? '.' : stage.path,
+    concernedBy: stage.concernedBy,
+    rollout: rolloutDocument(stage.rollout),
     render: {
       helm,
       ...(substitution === undefined ? {} : { substitute: { values: substitution } }),
@@ -68,11 +92,4 @@ function stageDocument(stage: StageDefinition): Record<string, unknown> {
       deletionBudget: { objects: deletionBudget.objectsMax, percent: deletionBudget.percentMax },
     },
   };
-}
-
-/** Unlike `formatDuration`, never rounded: what is read back must be what was defined. */
-function exactDuration(durationMs: number): string {
-  const short = formatDuration(durationMs);
-  const wholeUnits = durationMs % 1_000 === 0 && durationMs < 3_600_000;
-  return wholeUnits ? short : `${durationMs}ms`;
 }

@@ -14,4 +14,5 @@ export type {
 } from './definition.ts';
 export { resourceDocument } from './document.ts';
 export type { Fault } from './reader.ts';
+export { repositoryIdentity } from './repository-identity.ts';
 export { apiVersion, parseResources, type Resource } from './resources.ts';

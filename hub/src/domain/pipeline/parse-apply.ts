@@ -8,7 +8,7 @@ import {
   readBoolean,
   readChoice,
   readCount,
-  readList,
+  readLimitedList,
   readMapping,
   readText,
 } from './reader.ts';
@@ -51,10 +51,12 @@ export function parseApply(node: Node): ApplyPolicy {
       }),
       percentMax: readCount(budget('percent'), { fallback: deletionPercentMaxDefault, max: 100 }),
     },
-    dependsOn: readLimited(at('dependsOn'), dependenciesMax).map(
+    dependsOn: readLimitedList(at('dependsOn'), dependenciesMax).map(
       (each) => readNameText(each) as PipelineName,
     ),
-    ignoreDifferences: readLimited(at('ignoreDifferences'), ignoreRulesMax).map(parseIgnoreRule),
+    ignoreDifferences: readLimitedList(at('ignoreDifferences'), ignoreRulesMax).map(
+      parseIgnoreRule,
+    ),
     healthChecks: parseHealthChecks(at('healthChecks')),
     ...(isAbsent(at('serviceAccount'))
       ? {}
@@ -66,14 +68,14 @@ function parseIgnoreRule(node: Node): IgnoreRule {
   const at = readMapping(node, {
     known: ['group', 'kind', 'namespace', 'name', 'jsonPointers', 'managers'],
   });
-  const jsonPointers = readLimited(at('jsonPointers'), ignorePlacesMax).map((each) => {
+  const jsonPointers = readLimitedList(at('jsonPointers'), ignorePlacesMax).map((each) => {
     const pointer = readText(each);
     if (!/^(?:\/(?:[^~]|~[01])*)+$/.test(pointer)) {
       fault(each, 'must be a JSON pointer such as /spec/replicas ("~1" stands for "/")');
     }
     return pointer;
   });
-  const managers = readLimited(at('managers'), ignorePlacesMax).map((each) => readText(each));
+  const managers = readLimitedList(at('managers'), ignorePlacesMax).map((each) => readText(each));
   if (jsonPointers.length + managers.length === 0) {
     fault(node, 'must name jsonPointers or managers: what to ignore');
   }
@@ -89,7 +91,7 @@ function parseIgnoreRule(node: Node): IgnoreRule {
 
 function parseHealthChecks(node: Node): HealthCheck[] {
   const seen = new Set<string>();
-  return readLimited(node, healthChecksMax).map((each) => {
+  return readLimitedList(node, healthChecksMax).map((each) => {
     const check = parseHealthCheck(each);
     const name = `${check.apiVersion} ${check.kind}`;
     if (seen.has(name)) fault(each, `repeats ${name}: one entry judges a kind`);
@@ -127,10 +129,4 @@ function readNameText(node: Node, fallback?: string): string {
   const parsed = parseName(text);
   if (!parsed.ok && text !== '') fault(node, parsed.error);
   return text;
-}
-
-function readLimited(node: Node, entriesMax: number): Node[] {
-  const nodes = readList(node);
-  if (nodes.length > entriesMax) fault(node, `may have at most ${entriesMax} entries`);
-  return nodes.slice(0, entriesMax);
 }

@@ -1,9 +1,11 @@
 import type { ProjectName, RepositoryName } from '@fairlead/shared/ids';
 import type { RepositoryDefinition, VerificationPolicy } from './definition.ts';
+import { isSecretName, readSecretName } from './names.ts';
 import {
   fault,
   isAbsent,
   type Node,
+  readBoolean,
   readChoice,
   readDuration,
   readMapping,
@@ -14,14 +16,13 @@ const pollIntervalMsDefault = 60_000;
 const pollIntervalMsMin = 5_000;
 const scpForm = /^[\w.-]+@[\w.-]+:[^\s:]+$/;
 const branchPattern = /^(?![-/.])(?!.*(\.\.|\/\/|@\{|\.lock$))[^\s~^:?*[\\]{1,244}(?<![/.])$/;
-const secretNamePattern = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 
 export function parseRepositorySpec(
   spec: Node,
   { name, project }: { name: RepositoryName; project: ProjectName },
 ): RepositoryDefinition {
   const at = readMapping(spec, {
-    known: ['url', 'branch', 'credentials', 'webhook', 'pollInterval', 'verify'],
+    known: ['url', 'branch', 'credentials', 'webhook', 'pollInterval', 'stageRefs', 'verify'],
   });
   const url = readText(at('url'));
   if (url !== '' && !isRemoteUrl(url)) {
@@ -32,8 +33,8 @@ export function parseRepositorySpec(
   }
   const branch = readText(at('branch'), 'main');
   if (!branchPattern.test(branch)) fault(at('branch'), 'is no name of a Git branch');
-  const credentialsSecretName = secretName(at('credentials'));
-  const webhookSecretName = secretName(at('webhook'));
+  const credentialsSecretName = readSecretName(at('credentials'));
+  const webhookSecretName = readSecretName(at('webhook'));
   const verification = verificationPolicy(at('verify'));
   return {
     name,
@@ -46,6 +47,7 @@ export function parseRepositorySpec(
     }),
     ...(credentialsSecretName === undefined ? {} : { credentialsSecretName }),
     ...(webhookSecretName === undefined ? {} : { webhookSecretName }),
+    ...(readBoolean(at('stageRefs'), false) ? { stageRefs: true } : {}),
     ...(verification === undefined ? {} : { verification }),
   };
 }
@@ -57,19 +59,11 @@ function verificationPolicy(node: Node): VerificationPolicy | undefined {
   const mode = readChoice(at('mode'), ['none', 'warn', 'required'], 'required');
   const keysRef = at('keysRef');
   const keysName = isAbsent(keysRef) ? undefined : readText(keysRef);
-  if (keysName && !secretNamePattern.test(keysName)) {
+  if (keysName && !isSecretName(keysName)) {
     fault(keysRef, 'is no name of a ConfigMap or Secret');
   }
   if (mode === 'none') return undefined;
   return { mode, ...(keysName ? { keysName } : {}) };
-}
-
-function secretName(node: Node): string | undefined {
-  if (isAbsent(node)) return undefined;
-  const place = readMapping(node, { known: ['secretRef'] })('secretRef');
-  const name = readText(place);
-  if (name !== '' && !secretNamePattern.test(name)) fault(place, 'is no name of a secret');
-  return name;
 }
 
 function isRemoteUrl(text: string): boolean {

@@ -1,5 +1,6 @@
 import picomatch from 'picomatch';
-import { fault, type Node } from './reader.ts';
+import { globsMax } from './limits.ts';
+import { fault, type Node, readLimitedList, readText } from './reader.ts';
 
 const pathLengthMax = 1_024;
 const placeholder = /\$\{cluster\.(name|labels\.[A-Za-z0-9._/-]+)\}/g;
@@ -13,6 +14,12 @@ export function checkPath(node: Node, path: string): void {
   checkInside(node, literal);
 }
 
+/** A path that is the same for every cluster. */
+export function checkPlainPath(node: Node, path: string): void {
+  if (path.includes('${')) fault(node, 'may not use ${…}: the file is the same for every cluster');
+  checkInside(node, path);
+}
+
 export function checkGlob(node: Node, glob: string): void {
   checkInside(node, glob);
   if (glob.startsWith('!')) fault(node, 'must not start with "!": use exclude');
@@ -22,6 +29,13 @@ export function checkGlob(node: Node, glob: string): void {
     fault(node, 'is no glob pattern');
   }
 }
+
+export const readGlobs = (node: Node): string[] =>
+  readLimitedList(node, globsMax).map((each) => {
+    const glob = readText(each);
+    if (glob !== '') checkGlob(each, glob);
+    return glob;
+  });
 
 function checkInside(node: Node, path: string): void {
   if (path.startsWith('/'))

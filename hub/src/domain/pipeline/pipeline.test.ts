@@ -6,6 +6,7 @@ import {
   parseResources,
   resourceDocument,
 } from './index.ts';
+import { repositoryIdentity } from './repository-identity.ts';
 
 const minimal = `
 apiVersion: fairlead.dev/v1alpha1
@@ -143,11 +144,8 @@ test('CFG-01: a cycle is refused with its path, and a repeated stage with its pl
 });
 
 test('what this version cannot do is refused by name, never ignored', () => {
-  expect(faultsOf(stageLine('gates: {approvals: {required: 2}}'))).toEqual([
-    'Pipeline checkout: spec.stages[0].gates.approvals: is not supported yet by this version',
-  ]);
-  expect(faultsOf(stageLine('rollout: {waves: [{max: 25%}]}'))).toEqual([
-    'Pipeline checkout: spec.stages[0].rollout.waves: is not supported yet by this version',
+  expect(faultsOf(stageLine('source: direct'))).toEqual([
+    'Pipeline checkout: spec.stages[0].source: is not supported yet by this version',
   ]);
 });
 
@@ -266,6 +264,57 @@ test('FLT-11: two stages of one pipeline claim no path on the same clusters', ()
     checkDefinition(twin(matchLabels), { repositories: [], pipelines: [] }).map(({ path }) => path);
   expect(faultsWith({ canary: 'true' })).toContain('Pipeline checkout: spec.stages[1].path');
   expect(faultsWith({ environment: 'other' })).toEqual(['Pipeline checkout: spec.repository']);
+});
+
+test('FLT-11: a path that is the same on the clusters that both match is claimed twice', () => {
+  const at = (name: string, path: string, labels: string) =>
+    pipelineOf(
+      minimal
+        .replace('checkout}', `${name}}`)
+        .replace('apps/checkout/overlays/staging', `"${path}"`)
+        .replace('environment: staging', labels),
+    );
+  const byRegion = at('by-region', 'apps/${cluster.labels.region}', 'environment: production');
+  const repository = (name: string, url: string) => ({ ...environments, name: name as never, url });
+  const environments = {
+    name: byRegion.repository,
+    project: byRegion.project,
+    url: 'https://git.example.com/shop/environments.git',
+    branch: 'main',
+    pollIntervalMs: 60_000,
+  };
+  const places = (other: PipelineDefinition, ...more: (typeof environments)[]) =>
+    checkDefinition(byRegion, { repositories: [environments, ...more], pipelines: [other] }).map(
+      ({ path }) => path,
+    );
+  const claimed = ['Pipeline by-region: spec.stages[0].path'];
+  expect(places(at('eu', 'apps/eu', 'region: eu'))).toEqual(claimed);
+  expect(places(at('us', 'apps/eu', 'region: us'))).toEqual([]);
+  // Two entries of one repository are one repository.
+  const eu = at('eu', 'apps/eu', 'region: eu');
+  const twin = { ...eu, repository: 'twin' as typeof eu.repository };
+  expect(places(twin, repository('twin', 'git@git.example.com:shop/environments'))).toEqual(
+    claimed,
+  );
+  expect(places(twin, repository('twin', 'https://git.example.com/shop/other'))).toEqual([]);
+});
+
+test.each([
+  'https://git.example.com/shop/environments.git',
+  'https://Git.example.com:443/shop/environments/',
+  'ssh://git@git.example.com:2222/shop//environments.git',
+  'git@git.example.com:shop/environments.git',
+  'git@git.example.com:/Shop/environments',
+  'https://git.example.com/shop/environment%73',
+])('%s is one and the same repository', (url) => {
+  expect(repositoryIdentity(url)).toBe('git.example.com/shop/environments');
+});
+
+test('another host or path is another repository', () => {
+  expect(repositoryIdentity('https://git.example.org/shop/environments')).toBe(
+    'git.example.org/shop/environments',
+  );
+  expect(repositoryIdentity('file:///srv/git/environments.git')).toBe('/srv/git/environments');
 });
 
 test('the document of a definition defines the same again', () => {

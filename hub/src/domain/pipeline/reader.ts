@@ -56,6 +56,28 @@ export function readList(node: Node): Node[] {
   }));
 }
 
+/** At most so many entries; what is beyond is one fault and is not read. */
+export function readLimitedList(node: Node, entriesMax: number): Node[] {
+  const nodes = readList(node);
+  if (nodes.length > entriesMax) fault(node, `may have at most ${entriesMax} entries`);
+  return nodes.slice(0, entriesMax);
+}
+
+/** As `readLimitedList`, of texts that each may stand once. */
+export function readDistinct<Text extends string>(
+  node: Node,
+  entriesMax: number,
+  read: (each: Node) => Text,
+): Text[] {
+  const seen = new Set<Text>();
+  return readLimitedList(node, entriesMax).map((each) => {
+    const text = read(each);
+    if (text !== '' && seen.has(text)) fault(each, `repeats ${text}`);
+    seen.add(text);
+    return text;
+  });
+}
+
 export function readText(node: Node, fallback?: string): string {
   if (isAbsent(node) && fallback !== undefined) return fallback;
   if (typeof node.value === 'string' && node.value !== '') return node.value;
@@ -97,14 +119,14 @@ export function readDuration(
 
 export function readCount(
   node: Node,
-  { fallback, max }: { fallback: number; max: number },
+  { fallback, max, min = 0 }: { fallback: number; max: number; min?: number },
 ): number {
   if (isAbsent(node)) return fallback;
   const { value } = node;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max) {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) {
     return value;
   }
-  fault(node, `must be a whole number from 0 to ${max}`);
+  fault(node, `must be a whole number from ${min} to ${max}`);
   return fallback;
 }
 

@@ -2,7 +2,8 @@ import type { PipelineName, ProjectName, RepositoryName } from '@fairlead/shared
 import { err, ok, type Result } from '@fairlead/shared/result';
 import { LineCounter, parseAllDocuments } from 'yaml';
 import type { PipelineDefinition, RepositoryDefinition } from './definition.ts';
-import { parsePipelineSpec, readNameOf } from './parse-pipeline.ts';
+import { readNameOf } from './names.ts';
+import { parsePipelineSpec } from './parse-pipeline.ts';
 import { parseRepositorySpec } from './parse-repository.ts';
 import { type Fault, fault, isAbsent, type Node, readChoice, readMapping } from './reader.ts';
 
