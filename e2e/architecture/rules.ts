@@ -12,7 +12,7 @@ export const importRules: readonly ImportRule[] = [
   {
     name: 'the core is pure',
     from: /^(hub|agent)\/src\/domain\//,
-    bans: /^(?!@fairlead\/shared\/(ids|result|time|manifest|expression)$)(?!(hub|agent)\/src\/domain\/)(?!picomatch$|yaml$|zod$|@bufbuild\/cel$)/,
+    bans: /^(?!@fairlead\/shared\/(ids|result|time|manifest|expression)$)(?!(hub|agent)\/src\/domain\/)(?!picomatch$|yaml$|zod$|@bufbuild\/cel$|croner$|rrule-temporal$)/,
     reason:
       'decisions must replay for ever and run in the simulator, so the core reads no clock, network, disk or random ' +
       'source: pass what it needs inside the command',
