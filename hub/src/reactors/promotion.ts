@@ -12,8 +12,12 @@ import type { SnapshotOf } from './snapshot.ts';
 const actor: Actor = { kind: 'hub', name: 'promotion' };
 
 /** The events that give an offered id away. */
-const isRolloutStart = ({ type }: PipelineEvent): boolean =>
-  type === 'ReleaseAdmitted' || type === 'RolloutStarted';
+const takesId = ({ type }: PipelineEvent): boolean =>
+  type === 'ReleaseAdmitted' ||
+  type === 'RolloutStarted' ||
+  type === 'ApprovalRequested' ||
+  type === 'VerificationStarted' ||
+  type === 'MetricAnalysisStarted';
 
 export type PromotionReactorOptions = {
   readonly commands: CommandHandler;
@@ -50,7 +54,7 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
 
   const advance = async (pipeline: PipelineName): Promise<void> => {
     const snapshot = await snapshotOf(pipeline, clock.now());
-    // Most looks start no rollout, and then the ids offered were given to none.
+    // Most looks begin nothing, and then the ids offered were given to none.
     const offered = unusedIds ?? newIds();
     unusedIds = undefined;
     const result = await commands.pipeline(
@@ -58,8 +62,8 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
       { type: 'advance', snapshot, newIds: offered },
       actor,
     );
-    const started = result.ok && result.value.events.some(({ event }) => isRolloutStart(event));
-    if (!started) unusedIds = offered;
+    const taken = result.ok && result.value.events.some(({ event }) => takesId(event));
+    if (!taken) unusedIds = offered;
     dueAt.delete(pipeline);
     if (!result.ok) {
       names = new Set(pipelineNames());

@@ -1,12 +1,11 @@
 import { err, ok, type Result, unreachable } from '@fairlead/shared/result';
 import type { HubEvent } from '../events.ts';
+import { mayDo, type Owned, type Person, personOf } from './people.ts';
 
-export type HubToken = {
+export type HubToken = Owned & {
   readonly tokenId: string;
-  readonly name: string;
   /** SHA-256 of the token in hex. */
   readonly hash: string;
-  readonly role: 'admin' | 'viewer';
 };
 
 export type HubState = {
@@ -18,13 +17,8 @@ export type HubState = {
 export type HubCommand =
   | { type: 'initialise'; hubId: string; epoch: number }
   | { type: 'advance-epoch'; epoch: number; reason: string }
-  | {
-      type: 'issue-token';
-      tokenId: string;
-      name: string;
-      hash: string;
-      role: 'admin' | 'viewer';
-    }
+  /** `by` is absent where the hub itself issues its first token. */
+  | ({ type: 'issue-token'; by?: Person } & HubToken)
   | { type: 'revoke-token'; tokenId: string };
 
 export type HubRejection = {
@@ -33,7 +27,8 @@ export type HubRejection = {
     | 'hub_not_initialised'
     | 'epoch_not_newer'
     | 'token_already_exists'
-    | 'token_not_found';
+    | 'token_not_found'
+    | 'permission_missing';
   readonly detail: string;
 };
 
@@ -56,15 +51,8 @@ export function decideHub(state: HubState, command: HubCommand): Decision {
         ? ok([{ type: 'EpochAdvanced', epoch, reason }])
         : refuse('epoch_not_newer', `The epoch is ${state.identity.epoch}; it only ever grows.`);
     }
-    case 'issue-token': {
-      const { tokenId, name, hash, role } = command;
-      const taken = [...state.tokens.values()].some(
-        (token) => token.tokenId === tokenId || token.name === name,
-      );
-      return taken
-        ? refuse('token_already_exists', `A token named ${name} exists. Revoke it first.`)
-        : ok([{ type: 'TokenIssued', tokenId, name, hash, role }]);
-    }
+    case 'issue-token':
+      return issueToken(state, command);
     case 'revoke-token':
       return state.tokens.has(command.tokenId)
         ? ok([{ type: 'TokenRevoked', tokenId: command.tokenId }])
@@ -72,6 +60,27 @@ export function decideHub(state: HubState, command: HubCommand): Decision {
     default:
       return unreachable(command);
   }
+}
+
+/** Nobody gives away a right that they do not have, so that the right to issue tokens is not every right. */
+function issueToken(
+  state: HubState,
+  { by, type: _, ...token }: Extract<HubCommand, { type: 'issue-token' }>,
+): Decision {
+  const { tokenId, name } = token;
+  const taken = [...state.tokens.values()].some(
+    (known) => known.tokenId === tokenId || known.name === name,
+  );
+  if (taken)
+    return refuse('token_already_exists', `A token named ${name} exists. Revoke it first.`);
+  const missing = by && personOf(token).permissions.filter((one) => !mayDo(by, one));
+  if (by && missing && missing.length > 0) {
+    return refuse(
+      'permission_missing',
+      `${by.subject} cannot give away what they may not do themselves: ${missing.join(', ')}.`,
+    );
+  }
+  return ok([{ type: 'TokenIssued', ...token }]);
 }
 
 export function evolveHub(state: HubState, event: HubEvent): HubState {
@@ -83,11 +92,8 @@ export function evolveHub(state: HubState, event: HubEvent): HubState {
         ? { ...state, identity: { ...state.identity, epoch: event.epoch } }
         : state;
     case 'TokenIssued': {
-      const { tokenId, name, hash, role } = event;
-      return {
-        ...state,
-        tokens: new Map(state.tokens).set(tokenId, { tokenId, name, hash, role }),
-      };
+      const { type: _, ...token } = event;
+      return { ...state, tokens: new Map(state.tokens).set(token.tokenId, token) };
     }
     case 'TokenRevoked': {
       const tokens = new Map(state.tokens);

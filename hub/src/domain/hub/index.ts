@@ -8,4 +8,14 @@ export {
   type HubToken,
   initialHubState,
 } from './hub.ts';
-export { isOneOf, type Permission, type Person, permissions } from './people.ts';
+export {
+  hasEmail,
+  isOneOf,
+  mayDo,
+  type Owned,
+  type Permission,
+  type Person,
+  peopleOf,
+  permissions,
+  personOf,
+} from './people.ts';

@@ -29,6 +29,49 @@ export type Person = {
   readonly permissions: readonly Permission[];
 };
 
+/** What a token says of its owner, as it was issued. */
+export type Owned = {
+  readonly name: string;
+  readonly role: 'admin' | 'viewer';
+  readonly subject?: string;
+  readonly groups?: readonly string[];
+  readonly emails?: readonly string[];
+  readonly permissions?: readonly Permission[];
+};
+
+/** A token without a subject stands for itself, by its name; an administrator has every permission. */
+export const personOf = (token: Owned): Person => ({
+  subject: token.subject ?? token.name,
+  groups: token.groups ?? [],
+  emails: token.emails ?? [],
+  permissions: token.role === 'admin' ? permissions : (token.permissions ?? []),
+});
+
+/** Everybody whom good tokens know, by subject: the tokens of one person together say who that is. */
+export function peopleOf(tokens: Iterable<Owned>): Person[] {
+  const people = new Map<string, Person>();
+  for (const token of tokens) {
+    const person = personOf(token);
+    const before = people.get(person.subject);
+    people.set(person.subject, before === undefined ? person : united(before, person));
+  }
+  return [...people.values()].sort((left, right) => (left.subject < right.subject ? -1 : 1));
+}
+
+const united = (left: Person, right: Person): Person => ({
+  subject: left.subject,
+  groups: [...new Set([...left.groups, ...right.groups])],
+  emails: [...new Set([...left.emails, ...right.emails])],
+  permissions: permissions.filter((one) => mayDo(left, one) || mayDo(right, one)),
+});
+
+export const mayDo = (person: Pick<Person, 'permissions'>, permission: Permission): boolean =>
+  person.permissions.includes(permission);
+
+/** Compared without regard to case, as mail hosts do. */
+export const hasEmail = ({ emails }: Pick<Person, 'emails'>, email: string): boolean =>
+  emails.some((one) => one.toLowerCase() === email.toLowerCase());
+
 /** Whether the person is one of `group:<name>` and `user:<subject>`. */
 export const isOneOf = (
   person: Pick<Person, 'subject' | 'groups'>,

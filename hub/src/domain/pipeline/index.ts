@@ -1,5 +1,6 @@
 // Pipelines and repositories as people define them: the parsed form, reading it from YAML with every fault at once and
 // its place, and the checks against what is defined around it. Pure; imports `ids`, `result`, `time`, yaml and picomatch.
+export { widenedPromotions } from './automatic-promotion.ts';
 export { checkDefinition, type Surroundings } from './check-definition.ts';
 export { completeDefinition, completeStage, releasePolicyDefault } from './defaults.ts';
 export type {

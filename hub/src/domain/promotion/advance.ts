@@ -104,7 +104,8 @@ function admission(
     if (release === undefined) continue;
     const gates = evaluateGates({ state, stage, inStage, release, at: fleet.at, fleet });
     if (!gates.every(isOpen)) continue;
-    const forced = release === requested && inStage.request?.force === true;
+    const request = release === requested ? inStage.request : undefined;
+    const kind = request?.hotfix ? 'hotfix' : request?.force ? 'forced' : 'promotion';
     const { at, watchedMs } = fleet;
     const plan = { rolloutId, release: release.commit, clusters, at, watchedMs };
     return [
@@ -117,7 +118,7 @@ function admission(
         gates,
         at,
       },
-      startRollout(state, stage, { ...plan, kind: forced ? 'forced' : 'promotion' }),
+      startRollout(state, stage, { ...plan, kind }),
     ];
   }
   return [];

@@ -1,5 +1,6 @@
 import type { CommitId, StageName } from '@fairlead/shared/ids';
 import type { StageDefinition } from '../pipeline/definition.ts';
+import { revertBypass } from './gates/bypass.ts';
 import { get } from './persistent-map.ts';
 import { type ActivePipeline, type KnownRelease, releaseOf, short, stageState } from './state.ts';
 
@@ -36,14 +37,22 @@ export const isSettledOn = (state: ActivePipeline, stage: StageName, commit: Com
   return !rollout && lastRollout?.outcome === 'succeeded' && current?.release === commit;
 };
 
-/** The newest release on the branch that succeeded in all stages before, whatever became of it here. */
+/** The newest release on the branch that may come by its order, whatever became of it here. */
 export const newestEligible = (
   state: ActivePipeline,
   stage: StageDefinition,
 ): KnownRelease | undefined =>
-  state.releases.findLast(
-    (release) => !release.orphaned && unsatisfiedStages(state, stage, release.commit).length === 0,
-  );
+  state.releases.findLast((release) => !release.orphaned && isInOrder(state, stage, release));
+
+/** It has succeeded in the stages before, or the pipeline's rule for reverts lets it by. */
+export const isInOrder = (
+  state: ActivePipeline,
+  stage: StageDefinition,
+  release: KnownRelease,
+): boolean =>
+  unsatisfiedStages(state, stage, release.commit).length === 0 ||
+  revertBypass({ state, stage, inStage: stageState(state, stage.name), release }, 'order') !==
+    undefined;
 
 /** How a release came to its end in a stage without being what it runs, and what would bring it back. */
 export function endInStage(
@@ -134,7 +143,7 @@ export function supersededBy(
     const requested = release.commit === request?.release;
     if (get(releases, release.commit) !== undefined && !requested) break;
     if (release.orphaned || (requested && stage.promote === 'manual')) continue;
-    if (unsatisfiedStages(state, stage, release.commit).length === 0) waiting.unshift(release);
+    if (isInOrder(state, stage, release)) waiting.unshift(release);
   }
   return waiting;
 }

@@ -14,7 +14,8 @@ import type { Snapshot } from './snapshot.ts';
 
 /** Commands carry the ids that a decision may need, so that the core makes none: unused ones are dropped. */
 export type PipelineCommand =
-  | { type: 'define-pipeline'; definition: PipelineDefinition }
+  /** `by` is absent where the hub itself defines it, from its protected repository. */
+  | { type: 'define-pipeline'; definition: PipelineDefinition; by?: Person }
   | { type: 'remove-pipeline' }
   /**
    * The releases of the branch in first-parent order, oldest first, as far as the walk went: `releases` are the new
@@ -40,6 +41,8 @@ export type PipelineCommand =
       hotfix?: { readonly bypass: readonly BypassableGate[]; readonly reason: string };
       /** Lets the request go on in spite of freezes and closed windows. */
       overrideReason?: string;
+      /** For a request for approvals, where the last one has ended without them. */
+      newId?: NewId;
     }
   /** Without a request id: the open request of the release, or a new one with `newId`. */
   | {
@@ -160,6 +163,7 @@ export type PipelineRejection = {
     | 'no_approvals_asked'
     | 'approval_request_changed'
     | 'approval_request_closed'
+    | 'too_many_approval_requests'
     | 'approver_not_allowed'
     | 'already_approved'
     | 'no_vote_to_withdraw'

@@ -1,4 +1,6 @@
 import { ok, unreachable } from '@fairlead/shared/result';
+import { mayDo } from '../hub/index.ts';
+import { widenedPromotions } from '../pipeline/index.ts';
 import { advance, advanceEventsMax } from './advance.ts';
 import { decideApproval } from './approval/decide.ts';
 import type { PipelineCommand } from './commands.ts';
@@ -107,7 +109,7 @@ function decideInStage(
 }
 
 function define(state: PipelineState, command: Command<'define-pipeline'>): Decision {
-  const { definition } = command;
+  const { definition, by } = command;
   if (state.status === 'active') {
     if (JSON.stringify(state.definition) === JSON.stringify(definition)) return ok([]);
     const { repository } = state.definition;
@@ -116,6 +118,19 @@ function define(state: PipelineState, command: Command<'define-pipeline'>): Deci
         'repository_changed',
         `${definition.name} promotes releases of ${repository}, and its history is about those: ` +
           'define another pipeline, or remove this one first.',
+      );
+    }
+  }
+  if (by !== undefined && !mayDo(by, 'allow-automatic-promotion')) {
+    const widened = widenedPromotions(
+      state.status === 'active' ? state.definition : undefined,
+      definition,
+    );
+    if (widened.length > 0) {
+      return refuse(
+        'permission_missing',
+        `${by.subject} may not let more be promoted by itself, which needs ` +
+          `allow-automatic-promotion: ${widened.join('; ')}.`,
       );
     }
   }

@@ -1,6 +1,7 @@
 import type { ClusterId, ClusterName, CommitId, StageName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
+import { expiries } from './approval/validity.ts';
 import { candidateOf, endInStage, isSettledOn } from './candidate.ts';
 import type { GateResult, RolloutKind } from './events.ts';
 import {
@@ -12,6 +13,7 @@ import {
   selects,
 } from './fleet-view.ts';
 import { evaluateGates, isOpen } from './gates/index.ts';
+import { type Ahead, aheadOf } from './hotfix.ts';
 import { get, values } from './persistent-map.ts';
 import { plannedTargets } from './plan-rollout.ts';
 import type { Snapshot, TargetReport } from './snapshot.ts';
@@ -47,6 +49,8 @@ export type StageExplanation = {
   readonly summary: string;
   /** Targets that would leave the stage and wait for a person. */
   readonly heldWithdrawal?: StageState['heldWithdrawal'];
+  /** It runs a hotfix that stages before it do not have. */
+  readonly ahead?: Ahead;
   /** When time alone may change the answer. */
   readonly nextChangeAt?: Instant;
 };
@@ -81,8 +85,10 @@ export function explain(
     : [];
   const rollout = rolloutExplanation(inStage);
   const { heldWithdrawal } = inStage;
+  const ahead = aheadOf(state, stage);
   const nextChangeAt = earliest([
     inStage.rollout?.deadlineAt,
+    ...expiries(values(inStage.approvals)),
     ...gates.map(({ clearsAt }) => clearsAt),
   ]);
   return {
@@ -93,12 +99,18 @@ export function explain(
     targets: targetExplanations(stage, inStage, fleet),
     summary: [
       ...(heldWithdrawal ? [withdrawalSentence(state, stage, heldWithdrawal)] : []),
+      ...(ahead ? [aheadSentence(ahead)] : []),
       summarySentence({ state, stage, inStage, fleet, candidate, chosen, gates }),
     ].join(' '),
     ...(heldWithdrawal ? { heldWithdrawal } : {}),
+    ...(ahead ? { ahead } : {}),
     ...(nextChangeAt === undefined ? {} : { nextChangeAt }),
   };
 }
+
+const aheadSentence = ({ release, notIn }: Ahead): string =>
+  `It runs the hotfix ${short(release)}, which ${notIn.join(' and ')} ` +
+  `${notIn.length === 1 ? 'does' : 'do'} not contain yet: a success there with it or a newer release clears that.`;
 
 const withdrawalSentence = (
   state: ActivePipeline,
@@ -241,12 +253,12 @@ export function nextWakeAt(state: PipelineState, snapshot: Snapshot): Instant | 
   const fleet = fleetView(snapshot);
   const instants = state.definition.stages.flatMap((stage) => {
     const inStage = stageState(state, stage.name);
-    if (inStage.rollout !== undefined) return [inStage.rollout.deadlineAt];
+    const expiring = expiries(values(inStage.approvals));
+    if (inStage.rollout !== undefined) return [inStage.rollout.deadlineAt, ...expiring];
     const { release } = candidateOf(state, stage);
-    if (release === undefined) return [];
-    return evaluateGates({ state, stage, inStage, release, at, fleet }).map(
-      ({ clearsAt }) => clearsAt,
-    );
+    if (release === undefined) return expiring;
+    const gates = evaluateGates({ state, stage, inStage, release, at, fleet });
+    return [...expiring, ...gates.map(({ clearsAt }) => clearsAt)];
   });
   return earliest(instants.filter((instant) => instant !== undefined && instant > at));
 }

@@ -1,13 +1,20 @@
-import type { ClusterId, StageName } from '@fairlead/shared/ids';
+import type { ClusterId, CommitId, StageName } from '@fairlead/shared/ids';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { resolvePath } from '../rollout/index.ts';
-import { type ClusterSnapshot, type Snapshot, snapshotOf, type TargetReport } from './snapshot.ts';
+import {
+  type ClusterSnapshot,
+  type CommitStatus,
+  type Snapshot,
+  snapshotOf,
+  type TargetReport,
+} from './snapshot.ts';
 import type { TargetState } from './state.ts';
 
 /** A snapshot by what the planner asks it for. */
 export type FleetView = Omit<Snapshot, 'clusters' | 'reports'> & {
   readonly clusters: ReadonlyMap<ClusterId, ClusterSnapshot>;
   readonly reportOf: (stage: StageName, cluster: ClusterId) => TargetReport | undefined;
+  readonly statusOf: (commit: CommitId, name: string) => CommitStatus | undefined;
 };
 
 export function fleetView(snapshot: Snapshot): FleetView {
@@ -15,9 +22,13 @@ export function fleetView(snapshot: Snapshot): FleetView {
   const reports = new Map(
     snapshot.reports.map((report) => [key(report.stage, report.cluster), report]),
   );
+  const statuses = new Map(
+    snapshot.statuses.map((status) => [`${status.commit} ${status.name}`, status]),
+  );
   return {
     ...snapshot,
     clusters: new Map(snapshot.clusters.map((cluster) => [cluster.id, cluster])),
+    statusOf: (commit, name) => statuses.get(`${commit} ${name}`),
     reportOf: (stage, cluster) => reports.get(key(stage, cluster)),
   };
 }

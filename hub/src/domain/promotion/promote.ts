@@ -1,10 +1,19 @@
 import type { CommitId } from '@fairlead/shared/ids';
 import { err, ok, type Result } from '@fairlead/shared/result';
 import type { StageDefinition } from '../pipeline/definition.ts';
-import { isSettledOn, newestCandidate, releaseInStage, unsatisfiedStages } from './candidate.ts';
+import { openRequest } from './approval/open.ts';
+import { requestFault } from './approval/validity.ts';
+import {
+  isInOrder,
+  isSettledOn,
+  newestCandidate,
+  releaseInStage,
+  unsatisfiedStages,
+} from './candidate.ts';
 import type { PipelineCommand, PipelineRejection } from './commands.ts';
 import { type Decision, refuse } from './decision.ts';
-import type { PipelineEvent } from './events.ts';
+import type { Hotfix, PipelineEvent } from './events.ts';
+import { hotfixOf } from './hotfix.ts';
 import { entries, get } from './persistent-map.ts';
 import { type ActivePipeline, type KnownRelease, releaseOf, short, stageState } from './state.ts';
 
@@ -17,12 +26,19 @@ export function promote(
   stage: StageDefinition,
   command: Extract<PipelineCommand, { type: 'promote' }>,
 ): Decision {
-  const { force } = command;
   const named = releaseAskedFor(state, stage, command.release);
   if (!named.ok) return named;
-  const release = named.value;
-  return faultOf(state, stage, release, force) ?? request(state, stage, release, force);
+  const hotfix = hotfixOf(stage, command);
+  if (!hotfix.ok) return hotfix;
+  const asked = { release: named.value, hotfix: hotfix.value, force: command.force };
+  return faultOf(state, stage, asked) ?? request(state, stage, asked, command);
 }
+
+type Asked = {
+  readonly release: KnownRelease;
+  readonly force: boolean;
+  readonly hotfix: Hotfix | undefined;
+};
 
 function releaseAskedFor(
   state: ActivePipeline,
@@ -45,8 +61,7 @@ function releaseAskedFor(
 function faultOf(
   state: ActivePipeline,
   stage: StageDefinition,
-  release: KnownRelease,
-  force: boolean,
+  { release, force, hotfix }: Asked,
 ): Decision | undefined {
   const { rollout, releases } = stageState(state, stage.name);
   const name = short(release.commit);
@@ -59,12 +74,9 @@ function faultOf(
   if (!force && release.orphaned) {
     return refuse('release_orphaned', `The branch does not contain ${name} any more.`);
   }
-  const missing = unsatisfiedStages(state, stage, release.commit);
-  if (missing.length > 0) {
-    return refuse(
-      'release_not_eligible',
-      `${name} has not succeeded in ${missing.join(' and ')} yet.`,
-    );
+  if (!hotfix?.bypass.includes('order') && !isInOrder(state, stage, release)) {
+    const missing = unsatisfiedStages(state, stage, release.commit).join(' and ');
+    return refuse('release_not_eligible', `${name} has not succeeded in ${missing} yet.`);
   }
   const present = releaseInStage(state, stage.name);
   if (present && !present.orphaned && release.position < present.position) {
@@ -86,13 +98,16 @@ function faultOf(
 function request(
   state: ActivePipeline,
   stage: StageDefinition,
-  release: KnownRelease,
-  force: boolean,
+  { release, force, hotfix }: Asked,
+  command: Extract<PipelineCommand, { type: 'promote' }>,
 ): Decision {
   const inStage = stageState(state, stage.name);
   const { commit } = release;
+  const { by } = command;
   const before = inStage.request;
-  if (before?.release === commit && before.force === force) return ok([]);
+  const approvals = approvalsAskedAgain(state, stage, release, command);
+  const sameGates = JSON.stringify(before?.hotfix?.bypass) === JSON.stringify(hotfix?.bypass);
+  if (before?.release === commit && before.force === force && sameGates) return ok(approvals);
   const events: PipelineEvent[] = [];
   if (before !== undefined && before.release !== commit) {
     events.push({
@@ -106,8 +121,35 @@ function request(
     const reason = `${short(commit)} was promoted`;
     events.push({ type: 'StageResumed', stage: stage.name, reason });
   }
-  events.push({ type: 'PromotionRequested', stage: stage.name, release: commit, force });
-  return ok(events);
+  events.push({
+    type: 'PromotionRequested',
+    stage: stage.name,
+    release: commit,
+    force,
+    ...(by === undefined ? {} : { by: by.subject }),
+    ...(hotfix === undefined ? {} : { hotfix }),
+  });
+  return ok([...events, ...approvals]);
+}
+
+/** What was rejected or has expired is asked again because a person promotes it, and never by itself. */
+function approvalsAskedAgain(
+  state: ActivePipeline,
+  stage: StageDefinition,
+  release: KnownRelease,
+  { by, newId: requestId, at }: Extract<PipelineCommand, { type: 'promote' }>,
+): PipelineEvent[] {
+  const last = get(stageState(state, stage.name).approvals, release.commit);
+  if (stage.gates.approvals === undefined || last === undefined) return [];
+  const why = requestFault(state, stage, last, at)?.why;
+  if (requestId === undefined || (why !== 'rejected' && why !== 'expired')) return [];
+  const { revision } = state;
+  const about = { requestId, revision, at, ...(by === undefined ? {} : { by: by.subject }) };
+  const ended = { stage: stage.name, release: release.commit, requestId: last.id, at };
+  return [
+    ...(last.status === 'open' ? [{ type: 'ApprovalExpired', ...ended } as const] : []),
+    openRequest(stage, release, about),
+  ];
 }
 
 /** Resuming lets what was rolled back come again, so only that release or a newer one may cause it. */

@@ -19,6 +19,8 @@ export type ApprovalEvent =
       at: Instant;
       /** Absent: never. */
       expiresAt?: Instant;
+      /** Subject of the person who asked, where it was not the hub. */
+      by?: string;
     })
   | (Of & { type: 'ApprovalGiven'; by: Voter; comment: string; at: Instant })
   | (Of & { type: 'ApprovalWithdrawn'; by: Voter; at: Instant })

@@ -1,8 +1,9 @@
 import type { CommitId } from '@fairlead/shared/ids';
 import { unreachable } from '@fairlead/shared/result';
 import type { PipelineEvent } from '../events.ts';
-import { get, type PersistentMap, withEntry } from '../persistent-map.ts';
+import { get, type PersistentMap, values, withEntry, withoutEntry } from '../persistent-map.ts';
 import type { ApprovalEvent } from './events.ts';
+import { requestsKeptMax } from './limits.ts';
 import type { ApprovalRequest } from './state.ts';
 
 type Approvals = PersistentMap<CommitId, ApprovalRequest>;
@@ -14,15 +15,17 @@ export function evolveApprovals(approvals: Approvals, event: ApprovalEvent | Adm
   const request = get(approvals, release);
   if (event.type === 'ApprovalRequested') {
     const { requestId: id, definitionRevision, at, expiresAt } = event;
-    return withEntry(approvals, release, {
-      id,
-      release,
-      status: 'open',
-      definitionRevision,
-      requestedAt: at,
-      ...(expiresAt === undefined ? {} : { expiresAt }),
-      votes: new Map(),
-    });
+    return bounded(
+      withEntry(approvals, release, {
+        id,
+        release,
+        status: 'open',
+        definitionRevision,
+        requestedAt: at,
+        ...(expiresAt === undefined ? {} : { expiresAt }),
+        votes: new Map(),
+      }),
+    );
   }
   if (request?.status !== 'open') return approvals;
   const change = (next: Partial<ApprovalRequest>) =>
@@ -50,4 +53,13 @@ export function evolveApprovals(approvals: Approvals, event: ApprovalEvent | Adm
     default:
       return unreachable(event);
   }
+}
+
+/** Open requests are never forgotten: the planner ends them, and opens no more than it may. */
+function bounded(approvals: Approvals): Approvals {
+  if (approvals.size <= requestsKeptMax) return approvals;
+  const [oldest] = [...values(approvals)]
+    .filter(({ status }) => status !== 'open')
+    .sort((left, right) => left.requestedAt - right.requestedAt);
+  return oldest === undefined ? approvals : withoutEntry(approvals, oldest.release);
 }

@@ -1,4 +1,72 @@
+import { candidateOf } from '../candidate.ts';
+import type { PipelineEvent } from '../events.ts';
+import { bypassOf } from '../gates/bypass.ts';
+import { get, values } from '../persistent-map.ts';
+import { type KnownRelease, releaseOf, short, stageState } from '../state.ts';
 import type { Step } from '../step.ts';
+import { requestsOpenMax } from './limits.ts';
+import { openRequest } from './open.ts';
+import type { ApprovalRequest } from './state.ts';
+import { changesSince, requestFault } from './validity.ts';
 
-/** Opens, expires and voids requests for approvals. */
-export const approvalSteps: Step = () => [];
+type Of = { state: Parameters<Step>[0]; stage: Parameters<Step>[1]; candidate?: KnownRelease };
+
+/**
+ * Ends requests that have expired or whose release or stage is not what was asked about, and opens one for the release
+ * that waits. What expired or was rejected is not asked again by itself, or a stage would ask for ever: a person does.
+ */
+export const approvalSteps: Step = (state, stage, { fleet, newIds }) => {
+  const { approvals } = stageState(state, stage.name);
+  const candidate = candidateOf(state, stage).release;
+  const of = { state, stage, ...(candidate ? { candidate } : {}) };
+  for (const request of values(approvals)) {
+    if (request.status !== 'open') continue;
+    const { release, id: requestId, expiresAt } = request;
+    const common = { stage: stage.name, release, requestId, at: fleet.at };
+    const reason = voidReason(of, request);
+    if (reason !== undefined) return [{ type: 'ApprovalVoided', ...common, reason }];
+    if (expiresAt !== undefined && fleet.at >= expiresAt) {
+      return [{ type: 'ApprovalExpired', ...common }];
+    }
+  }
+  const [requestId] = newIds;
+  if (candidate === undefined || requestId === undefined) return [];
+  if (!asksNow(of, candidate, fleet.at)) return [];
+  const event: PipelineEvent = openRequest(stage, candidate, {
+    requestId,
+    revision: state.revision,
+    at: fleet.at,
+  });
+  return [event];
+};
+
+/** Why an open request is about nothing any more. */
+function voidReason({ state, stage, candidate }: Of, request: ApprovalRequest): string | undefined {
+  if (stage.gates.approvals === undefined) return `${stage.name} asks for no approvals any more`;
+  const changes = changesSince(state, stage, request);
+  if (changes.length > 0) return `${changes.join(', ')} of ${stage.name} changed`;
+  const { release } = request;
+  // What a person asks for comes, whatever took its place before.
+  if (candidate?.commit === release) return undefined;
+  const mark = get(stageState(state, stage.name).releases, release);
+  if (mark?.outcome === 'superseded') {
+    return `superseded by ${mark.supersededBy ? short(mark.supersededBy) : 'another release'}`;
+  }
+  return releaseOf(state, release)?.orphaned
+    ? `the branch does not contain ${short(release)} any more`
+    : undefined;
+}
+
+function asksNow({ state, stage }: Of, release: KnownRelease, at: number): boolean {
+  const inStage = stageState(state, stage.name);
+  const { approvals, request: promotion } = inStage;
+  if (stage.gates.approvals === undefined) return false;
+  // Until somebody wants it, a release does not wait for a stage that is promoted by hand.
+  if (stage.promote === 'manual' && promotion?.release !== release.commit) return false;
+  if (bypassOf({ state, stage, inStage, release }, 'approval') !== undefined) return false;
+  const open = [...values(approvals)].filter(({ status }) => status === 'open');
+  if (open.length >= requestsOpenMax) return false;
+  const last = get(approvals, release.commit);
+  if (last === undefined || last.status === 'voided') return true;
+  return last.status === 'used' && requestFault(state, stage, last, at) !== undefined;
+}

@@ -1,6 +1,7 @@
 // The gates of an admission, one file each, evaluated together on one snapshot. Imports its subject's state only.
 import { type GateName, type GateResult, gateNames } from '../events.ts';
 import { approvalGate } from './approval.ts';
+import { bypassOf } from './bypass.ts';
 import { freezeGate } from './freeze.ts';
 import type { Gate, GateContext } from './gate.ts';
 import { healthGate } from './health.ts';
@@ -34,7 +35,9 @@ const gates: Readonly<Record<GateName, Gate>> = {
 export const evaluateGates = (context: GateContext): GateResult[] =>
   gateNames.flatMap((gate) => {
     const result = gates[gate](context);
-    return result === undefined ? [] : [{ gate, ...result }];
+    if (result === undefined) return [];
+    const bypassed = result.passed ? undefined : bypassOf(context, gate);
+    return [{ gate, ...result, ...(bypassed === undefined ? {} : { bypassed }) }];
   });
 
 /** It passed, or somebody with the right let the release by. */
