@@ -94,7 +94,7 @@ export function createRepositoryReactor(options: RepositoryReactorOptions): Repo
     const { name, releases, onBranch } = found;
     const outcome = await commands.pipeline(
       name,
-      { type: 'record-branch', head, releases, onBranch },
+      { type: 'record-branch', head, releases, onBranch, at: clock.now() },
       actor,
     );
     if (!outcome.ok) {

@@ -2,7 +2,8 @@ import type { NewId } from '@fairlead/shared/ids';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { approvalSteps } from './approval/steps.ts';
 import { batchSteps } from './batches.ts';
-import { newestCandidate, requestedRelease } from './candidate.ts';
+import { nextCandidate, requestedRelease } from './candidate.ts';
+import { dueRelease } from './discovery.ts';
 import type { PipelineEvent } from './events.ts';
 import { evolvePipeline } from './evolve.ts';
 import { failureResponse } from './failure.ts';
@@ -13,12 +14,21 @@ import { passing } from './passing.ts';
 import { values } from './persistent-map.ts';
 import { plannedTargets, rolloutAssignments, startRollout } from './plan-rollout.ts';
 import type { Snapshot } from './snapshot.ts';
-import { type ActivePipeline, stageState } from './state.ts';
+import { isControl } from './stages-before.ts';
+import {
+  type ActivePipeline,
+  type KnownRelease,
+  releaseOf,
+  type StageState,
+  short,
+  stageState,
+} from './state.ts';
 import type { Step, StepContext } from './step.ts';
 import { healthChange, reassignments, rolloutEnd, supersessions, targetOutcomes } from './steps.ts';
 import { verificationSteps } from './verification/steps.ts';
 import { waitingSteps } from './waiting.ts';
 import { deletionProgress, removedStages, withdrawals } from './withdrawal.ts';
+import { wayWithoutRollout } from './without-rollout.ts';
 
 /** One append takes this many; what remains is decided by the next advance, which finds it the same way. */
 export const advanceEventsMax = 1_000;
@@ -74,6 +84,8 @@ function nextEvents(
     ...deletionProgress(state, context.fleet),
   ];
   if (gone.length > 0) return gone.slice(0, countMax);
+  const due = dueRelease(state, context.fleet.at);
+  if (due.length > 0) return due.slice(0, countMax);
   // The last stages first: what is good for production is admitted there before a newer release takes its place.
   const stages = downstreamFirst(state.definition.stages);
   for (const step of steps) {
@@ -95,13 +107,14 @@ function admission(
 ): PipelineEvent[] {
   const [rolloutId] = newIds;
   const inStage = stageState(state, stage.name);
-  if (rolloutId === undefined || inStage.rollout !== undefined) return [];
+  if (rolloutId === undefined || isControl(stage)) return [];
   const { clusters, fault } = plannedTargets(stage, fleet);
   if (fault !== undefined) return [];
   const requested = requestedRelease(state, stage);
-  const newest = newestCandidate(state, stage).release;
-  for (const release of [requested, newest]) {
-    if (release === undefined) continue;
+  const next = nextCandidate(state, stage, fleet.at).release;
+  for (const release of [requested, next]) {
+    if (release === undefined || wayWithoutRollout(state, stage, release)) continue;
+    if (inStage.rollout !== undefined && !mayInterrupt(stage, inStage, release, state)) continue;
     const gates = evaluateGates({ state, stage, inStage, release, at: fleet.at, fleet });
     if (!gates.every(isOpen)) continue;
     const request = release === requested ? inStage.request : undefined;
@@ -109,6 +122,7 @@ function admission(
     const { at, watchedMs } = fleet;
     const plan = { rolloutId, release: release.commit, clusters, at, watchedMs };
     return [
+      ...interruption(stage, inStage, release),
       {
         type: 'ReleaseAdmitted',
         stage: stage.name,
@@ -122,6 +136,29 @@ function admission(
     ];
   }
   return [];
+}
+
+/** A running rollout is ended for a newer release only where the stage says so, and never what a person has begun or paused. */
+function mayInterrupt(
+  stage: StageDefinition,
+  { rollout }: StageState,
+  release: KnownRelease,
+  state: ActivePipeline,
+): boolean {
+  if (!stage.supersede.interrupt || rollout?.kind !== 'promotion' || rollout.paused) return false;
+  const running = releaseOf(state, rollout.release);
+  return running !== undefined && release.position > running.position;
+}
+
+function interruption(
+  { name: stage }: StageDefinition,
+  { rollout }: StageState,
+  { commit }: KnownRelease,
+): PipelineEvent[] {
+  if (rollout === undefined) return [];
+  const { id: rolloutId, release } = rollout;
+  const reason = `superseded by ${short(commit)}`;
+  return [{ type: 'RolloutAborted', stage, rolloutId, release, reason }];
 }
 
 /** A stage stands before all that it comes after. */

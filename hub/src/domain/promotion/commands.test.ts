@@ -181,6 +181,7 @@ describe('rollback', () => {
     const story = twice().push(3).rollOut(staging).settle(production);
     story.execute({
       type: 'record-branch',
+      at: story.now,
       head: commit(3),
       releases: [],
       onBranch: [commit(2), commit(3)],

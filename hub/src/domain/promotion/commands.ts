@@ -11,6 +11,10 @@ import type { Person } from '../hub/index.ts';
 import type { BypassableGate, PipelineDefinition } from '../pipeline/definition.ts';
 import type { Release } from './events.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { StageRefOutcome } from './stage-ref/events.ts';
+
+/** A commit that changes what the pipeline includes; with `mixed` its values do not agree, and it is no release. */
+export type FoundRelease = Release & { readonly mixed?: string };
 
 /** Commands carry the ids that a decision may need, so that the core makes none: unused ones are dropped. */
 export type PipelineCommand =
@@ -19,17 +23,19 @@ export type PipelineCommand =
   | { type: 'remove-pipeline' }
   /**
    * The releases of the branch in first-parent order, oldest first, as far as the walk went: `releases` are the new
-   * ones; `onBranch` are all known or new releases that the branch contains.
+   * ones, with what does not agree in them; `onBranch` are all known or new releases that the branch contains.
    */
   | {
       type: 'record-branch';
       head: CommitId;
-      releases: readonly Release[];
+      releases: readonly FoundRelease[];
       onBranch: readonly CommitId[];
+      /** When the hub received them: a quiet period counts from it. */
+      at: Instant;
     }
   /** Moves everything that can move: admissions, rollouts, target outcomes, deadlines, late joiners. */
   | { type: 'advance'; snapshot: Snapshot; newIds: readonly NewId[] }
-  /** Without a release: the newest one that waits for the stage. */
+  /** Without a release: what the stage would take next, which is what keeps its place or else the newest. */
   | {
       type: 'promote';
       stage: StageName;
@@ -131,7 +137,18 @@ export type PipelineCommand =
       clusters: readonly string[];
       reason: string;
       at: Instant;
-    };
+    }
+  /** What the hub did or saw at the remote; what is on record already is no event. */
+  | {
+      type: 'record-stage-ref';
+      stage: StageName;
+      ref: string;
+      commit: CommitId;
+      outcome: StageRefOutcome;
+      at: Instant;
+    }
+  /** A person lets the hub push over exactly this commit, which it did not make. */
+  | { type: 'overwrite-stage-ref'; stage: StageName; found: CommitId; reason: string };
 
 /** Why a command was refused: data with a closed set of codes; `detail` is for a person. */
 export type PipelineRejection = {
@@ -171,6 +188,7 @@ export type PipelineRejection = {
     | 'rollout_already_paused'
     | 'rollout_not_paused'
     | 'no_verification'
-    | 'verification_running';
+    | 'verification_running'
+    | 'no_stage_ref_to_overwrite';
   readonly detail: string;
 };

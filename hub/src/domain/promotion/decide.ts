@@ -6,12 +6,13 @@ import { decideApproval } from './approval/decide.ts';
 import type { PipelineCommand } from './commands.ts';
 import { type Decision, refuse } from './decision.ts';
 import { deleteObjects } from './delete-objects.ts';
-import type { PipelineEvent } from './events.ts';
+import { recordBranch } from './discovery.ts';
 import { evidenceFor, fleetView } from './fleet-view.ts';
 import { pauseOrContinue } from './pause.ts';
 import { get } from './persistent-map.ts';
 import { promote } from './promote.ts';
 import { rollback } from './rollback.ts';
+import { overwriteStageRef, recordStageRef } from './stage-ref/decide.ts';
 import type { ActivePipeline, PipelineState } from './state.ts';
 import { stageState } from './state.ts';
 import { verifyAgain } from './verification/decide.ts';
@@ -103,6 +104,10 @@ function decideInStage(
       return pauseOrContinue(state, definition, command);
     case 'verify':
       return verifyAgain(state, definition, command);
+    case 'record-stage-ref':
+      return recordStageRef(state, definition, command);
+    case 'overwrite-stage-ref':
+      return overwriteStageRef(state, definition, command);
     default:
       return unreachable(command);
   }
@@ -137,36 +142,6 @@ function define(state: PipelineState, command: Command<'define-pipeline'>): Deci
   const revision = state.status === 'undefined' ? 1 : state.revision + 1;
   return ok([{ type: 'PipelineDefined', revision, definition }]);
 }
-
-/** Releases in first-parent order, whatever the order of discovery; what a force-push dropped is never a candidate. */
-function recordBranch(state: ActivePipeline, command: Command<'record-branch'>): PipelineEvent[] {
-  const { head } = command;
-  const known = new Set(state.releases.map(({ commit }) => commit));
-  const onBranch = new Set(command.onBranch);
-  const fresh = new Map(
-    command.releases
-      .filter(({ commit }) => !known.has(commit))
-      .map((release) => [release.commit, release]),
-  );
-  const discovered = [...fresh.values()].sort((left, right) => left.position - right.position);
-  const orphaned = state.releases
-    .filter((release) => !release.orphaned && !onBranch.has(release.commit))
-    .map(({ commit }) => commit);
-  const restored = state.releases
-    .filter((release) => release.orphaned && onBranch.has(release.commit))
-    .map(({ commit }) => commit);
-  const events: PipelineEvent[] = [];
-  if (orphaned.length > 0) events.push({ type: 'ReleasesOrphaned', commits: orphaned, head });
-  if (restored.length > 0) events.push({ type: 'ReleasesRestored', commits: restored, head });
-  for (let start = 0; start < discovered.length; start += releasesPerEventMax) {
-    const releases = discovered.slice(start, start + releasesPerEventMax);
-    events.push({ type: 'ReleasesDiscovered', releases });
-  }
-  return events;
-}
-
-/** Keeps one event within the size that the log takes: a release is at most about a kilobyte. */
-const releasesPerEventMax = 100;
 
 function confirmPrune(state: ActivePipeline, command: Command<'confirm-prune'>): Decision {
   const { stage, cluster, clusterName, generation: held, digest } = command;

@@ -3,6 +3,7 @@ import type { Instant } from '@fairlead/shared/time';
 import type { BypassableGate, PipelineDefinition } from '../pipeline/definition.ts';
 import type { ApprovalEvent } from './approval/events.ts';
 import type { MetricEvent } from './metric/events.ts';
+import type { StageRefEvent } from './stage-ref/events.ts';
 import type { VerificationEvent } from './verification/events.ts';
 
 /** A commit that changes something the pipeline includes. `position` is its first-parent distance from the root. */
@@ -92,6 +93,11 @@ export type PipelineEvent =
   | { type: 'PipelineRemoved' }
   /** Newest last. */
   | { type: 'ReleasesDiscovered'; releases: readonly Release[] }
+  /**
+   * The newest commit that would be a release, and is none yet: another one may follow it within the quiet period, or its
+   * values do not agree (`mixed`). It takes the place of the one that was awaited before, whose changes it contains.
+   */
+  | { type: 'ReleaseAwaited'; release: Release; at: Instant; mixed?: string }
   /** A force-push dropped them from the branch: not promotable, still good for a rollback. */
   | { type: 'ReleasesOrphaned'; commits: readonly CommitId[]; head: CommitId }
   /** The branch contains them again. */
@@ -107,7 +113,14 @@ export type PipelineEvent =
       override?: FreezeOverride;
     }
   /** A release began to wait for the stage, and nothing waited there before. */
-  | { type: 'ReleaseWaiting'; stage: StageName; release: CommitId; at: Instant }
+  | {
+      type: 'ReleaseWaiting';
+      stage: StageName;
+      release: CommitId;
+      at: Instant;
+      /** See the snapshot: how long it waits is counted by it. */
+      watchedMs: number;
+    }
   /** It keeps its place until it is admitted, has failed or cannot come any more: newer ones wait. */
   | { type: 'ReleasePinned'; stage: StageName; release: CommitId; at: Instant }
   | { type: 'ReleaseUnpinned'; stage: StageName; release: CommitId; reason: string }
@@ -131,6 +144,8 @@ export type PipelineEvent =
       definitionRevision: number;
       gates: readonly GateResult[];
       at: Instant;
+      /** See the snapshot: what the soak of the release before is counted to. */
+      watchedMs: number;
     }
   | {
       type: 'RolloutStarted';
@@ -315,7 +330,8 @@ export type PipelineEvent =
   | { type: 'StageResumed'; stage: StageName; reason: string }
   | ApprovalEvent
   | VerificationEvent
-  | MetricEvent;
+  | MetricEvent
+  | StageRefEvent;
 
 /** Gates that a person with the right named, for one release and stage. */
 export type Hotfix = {

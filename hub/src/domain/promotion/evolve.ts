@@ -1,10 +1,12 @@
 import type { CommitId, StageName } from '@fairlead/shared/ids';
 import { unreachable } from '@fairlead/shared/result';
+import type { Instant } from '@fairlead/shared/time';
 import { completeDefinition } from '../pipeline/index.ts';
 import { evolveApprovals } from './approval/evolve.ts';
 import type { PipelineEvent, PlannedTarget } from './events.ts';
 import { evolveAnalyses } from './metric/evolve.ts';
 import { emptyMap, entries, get, withEntry, withoutEntry } from './persistent-map.ts';
+import { evolveStageRef } from './stage-ref/evolve.ts';
 import {
   type ActivePipeline,
   type ActiveRollout,
@@ -15,11 +17,12 @@ import {
   type RemovedPipeline,
   type StageRelease,
   type StageState,
+  type Stay,
   type SucceededRelease,
   type TargetOutcome,
   type TargetState,
 } from './state.ts';
-import { completedStay, nextStay } from './stay.ts';
+import { completedStay, nextStay, noSoak } from './stay.ts';
 import { evolveVerifications } from './verification/evolve.ts';
 
 /** Successes that a stage remembers for rollbacks. */
@@ -49,10 +52,17 @@ export function evolvePipeline(state: PipelineState, event: PipelineEvent): Pipe
         ({ position }, index) => position >= (discovered[index - 1]?.position ?? last),
       );
       if (!inOrder) releases.sort((left, right) => left.position - right.position);
-      return { ...state, releases };
+      return { ...withoutAwaited(state, () => discovered.length > 0), releases };
     }
-    case 'ReleasesOrphaned':
-      return restoreSuperseded(markOrphaned(state, event.commits, true), event.commits);
+    case 'ReleaseAwaited': {
+      const { release, at, mixed } = event;
+      return { ...state, awaited: { release, at, ...(mixed === undefined ? {} : { mixed }) } };
+    }
+    case 'ReleasesOrphaned': {
+      const isGone = (commit: CommitId) => event.commits.includes(commit);
+      const marked = markOrphaned(withoutAwaited(state, isGone), event.commits, true);
+      return restoreSuperseded(marked, event.commits);
+    }
     case 'ReleasesRestored':
       return markOrphaned(state, event.commits, false);
     default:
@@ -86,6 +96,14 @@ const onlyTargets = (stages: PipelineHistory['stages']): PipelineHistory['stages
       { ...emptyStage, targets, withdrawn },
     ]),
   );
+
+function withoutAwaited<State extends Existing>(
+  state: State,
+  isOver: (commit: CommitId) => boolean,
+): State {
+  const { awaited, ...rest } = state;
+  return awaited !== undefined && isOver(awaited.release.commit) ? (rest as State) : state;
+}
 
 function markOrphaned<State extends Existing>(
   state: State,
@@ -131,7 +149,10 @@ function evolveStage(state: Existing, stage: StageState, event: StageEvent): Sta
       return { ...stage, request };
     }
     case 'ReleaseWaiting':
-      return { ...stage, waiting: { release: event.release, since: event.at } };
+      return {
+        ...stage,
+        waiting: { release: event.release, since: event.at, sinceWatchedMs: event.watchedMs },
+      };
     case 'ReleasePinned':
       return { ...stage, pinned: event.release };
     case 'ReleaseUnpinned': {
@@ -193,7 +214,13 @@ function evolveStage(state: Existing, stage: StageState, event: StageEvent): Sta
       return withOutcome(stage, event, { outcome: 'skipped', message: event.message });
     case 'RolloutSucceeded': {
       const { release, rolloutId } = event;
-      return succeeded(endRollout(stage, 'succeeded', ''), { release, rolloutId });
+      const enteredAt = stage.rollout?.startedAt;
+      return withStay(succeeded(endRollout(stage, 'succeeded', ''), { release, rolloutId }), {
+        release,
+        message: '',
+        soaked: noSoak,
+        ...(enteredAt === undefined ? {} : { enteredAt }),
+      });
     }
     case 'RolloutFailed':
       return fail(stage, event);
@@ -233,6 +260,11 @@ function evolveStage(state: Existing, stage: StageState, event: StageEvent): Sta
     case 'MetricAnalysisStarted':
     case 'MetricAnalysisEnded':
       return { ...stage, analyses: evolveAnalyses(stage.analyses, event) };
+    case 'StageRefPushed':
+    case 'StageRefHalted':
+    case 'StageRefFailed':
+    case 'StageRefOverwriteAllowed':
+      return { ...stage, ref: evolveStageRef(stage.ref, event) };
     default:
       return unreachable(event);
   }
@@ -245,37 +277,51 @@ function admitted(stage: StageState): StageState {
 }
 
 function succeeded(stage: StageState, current: SucceededRelease): StageState {
-  const { release } = current;
   return {
     ...stage,
     current,
     history: [...stage.history, current].slice(-historyMax),
-    stay: { release, message: '', healthyMs: 0 },
-    releases: marked(stage, release, { outcome: 'succeeded' }),
+    releases: marked(stage, current.release, { outcome: 'succeeded' }),
   };
 }
 
-/** The stage's content stays what it was, so the stay of what it runs goes on under the new name. */
+const withStay = (stage: StageState, stay: Stay): StageState => ({ ...stage, stay });
+
+/**
+ * The stage's content stays what it was, so the stay of what it runs goes on under the new name; what the release before
+ * had soaked is kept. A control stage has no stay.
+ */
 function pass(stage: StageState, event: EventOf<'StagePassed'>): StageState {
   const { release, sameAs } = event;
   const { stay } = stage;
-  const after = admitted(stage);
-  const passed = { ...after, approvals: evolveApprovals(stage.approvals, event) };
+  const approvals = evolveApprovals(stage.approvals, event);
   if (event.reason === 'backfill') {
-    return { ...passed, releases: marked(passed, release, { outcome: 'succeeded' }) };
+    const mark = { outcome: 'succeeded', backfilled: true } as const;
+    return { ...stage, approvals, releases: marked(stage, release, mark) };
   }
+  const after = { ...admitted(stage), approvals, releases: withStayCompleted(stage, event) };
   const runs = stage.current?.runs ?? sameAs;
-  const current = { release, ...(runs === undefined ? {} : { runs }) };
-  const next = succeeded(passed, current);
-  return stay === undefined ? next : { ...next, stay: { ...stay, release } };
+  const next = succeeded(after, { release, ...(runs === undefined ? {} : { runs }) });
+  return stay === undefined ? next : withStay(next, { ...stay, release, enteredAt: event.at });
+}
+
+function withStayCompleted(
+  { stay, releases }: StageState,
+  end: { at: Instant; watchedMs?: number },
+): StageState['releases'] {
+  const before = stay && get(releases, stay.release);
+  return before && stay
+    ? withEntry(releases, stay.release, completedStay(before, stay, end))
+    : releases;
 }
 
 function fail(stage: StageState, { release, failure, at }: EventOf<'RolloutFailed'>): StageState {
   const { failures = 0 } = get(stage.releases, release) ?? {};
+  const byItself = stage.rollout === undefined || stage.rollout.kind === 'promotion';
   const releases = marked(stage, release, {
     outcome: 'failed',
     failure,
-    failures: failures + 1,
+    failures: failures + (byItself ? 1 : 0),
     ...(at === undefined ? {} : { failedAt: at }),
   });
   return { ...endRollout(stage, 'failed', failure.message), releases };
@@ -315,12 +361,12 @@ function withdraw(stage: StageState, event: EventOf<'TargetWithdrawn'>): StageSt
 function marked(
   stage: StageState,
   commit: CommitId,
-  change: Omit<StageRelease, 'soakedMs' | 'leftHealthy'>,
+  change: Omit<StageRelease, 'soaked' | 'leftHealthy'>,
 ): StageState['releases'] {
   const before = get(stage.releases, commit);
-  const { soakedMs = 0, leftHealthy = false, failures, failedAt } = before ?? {};
+  const { soaked, leftHealthy = false, failures, failedAt } = before ?? {};
   return withEntry(stage.releases, commit, {
-    soakedMs,
+    ...(soaked === undefined ? {} : { soaked }),
     leftHealthy,
     ...(failures === undefined ? {} : { failures }),
     ...(failedAt === undefined ? {} : { failedAt }),
@@ -335,12 +381,8 @@ function startRollout(
   event: EventOf<'RolloutStarted'>,
 ): StageState {
   const { rolloutId, release, kind, generation, at, deadlineAt, batches, undoes, override } = event;
-  const { stay, ...left } = stage;
-  let { releases } = left;
-  if (stay !== undefined) {
-    const before = get(releases, stay.release);
-    if (before) releases = withEntry(releases, stay.release, completedStay(before, stay, event));
-  }
+  const { stay: _, ...left } = stage;
+  let releases = withStayCompleted(stage, event);
   if (kind === 'rollback') releases = rolledBack(state, releases, release);
   const undone = kind === 'automatic-rollback' ? stage.lastRollout?.release : undefined;
   if (undone !== undefined) releases = undoneByItself(releases, undone);

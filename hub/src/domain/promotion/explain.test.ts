@@ -27,7 +27,9 @@ describe('explain', () => {
   test('says how long a soak still takes and when it ends', () => {
     const story = soakingStory().pass(10 * minuteMs);
     expect(explained(story)).toMatchObject({
-      summary: 'c1000000 waits: c1000000 was healthy in staging for 10m of 30m.',
+      summary:
+        'c1000000 waits: c1000000 was healthy in staging for 10m of 30m, expected at ' +
+        `${new Date(story.now + 20 * minuteMs).toISOString()}.`,
       nextChangeAt: story.now + 20 * minuteMs,
       candidate: { commit: commit(1) },
     });

@@ -3,6 +3,7 @@ import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { expiries } from './approval/validity.ts';
 import { candidateOf, endInStage, isSettledOn } from './candidate.ts';
+import { awaitedText, awaitedUntil } from './discovery.ts';
 import type { GateResult, RolloutKind } from './events.ts';
 import {
   belongs,
@@ -17,6 +18,8 @@ import { type Ahead, aheadOf } from './hotfix.ts';
 import { get, values } from './persistent-map.ts';
 import { plannedTargets } from './plan-rollout.ts';
 import type { Snapshot, TargetReport } from './snapshot.ts';
+import { stageRefText } from './stage-ref/text.ts';
+import { isControl } from './stages-before.ts';
 import {
   type ActivePipeline,
   type KnownRelease,
@@ -28,6 +31,7 @@ import {
   type TargetState,
   type WithdrawnTarget,
 } from './state.ts';
+import { guardMs } from './waiting.ts';
 import { heldText } from './withdrawal.ts';
 
 /** Why a stage is where it is, on one snapshot: every blocker in words, with what clears it. */
@@ -77,7 +81,7 @@ export function explain(
   const fleet = fleetView(snapshot);
   const inStage = stageState(state, stageName);
   const chosen = named ? releaseOf(state, named) : undefined;
-  const next = candidateOf(state, stage);
+  const next = candidateOf(state, stage, fleet.at);
   const candidate =
     chosen ?? next.release ?? (next.reason === undefined ? undefined : next.blocked);
   const gates = candidate
@@ -90,6 +94,7 @@ export function explain(
     inStage.rollout?.deadlineAt,
     ...expiries(values(inStage.approvals)),
     ...gates.map(({ clearsAt }) => clearsAt),
+    ...flowChanges(state, stage, fleet),
   ]);
   return {
     stage: stageName,
@@ -101,6 +106,7 @@ export function explain(
       ...(heldWithdrawal ? [withdrawalSentence(state, stage, heldWithdrawal)] : []),
       ...(ahead ? [aheadSentence(ahead)] : []),
       summarySentence({ state, stage, inStage, fleet, candidate, chosen, gates }),
+      ...flowSentences(state, stage),
     ].join(' '),
     ...(heldWithdrawal ? { heldWithdrawal } : {}),
     ...(ahead ? { ahead } : {}),
@@ -111,6 +117,28 @@ export function explain(
 const aheadSentence = ({ release, notIn }: Ahead): string =>
   `It runs the hotfix ${short(release)}, which ${notIn.join(' and ')} ` +
   `${notIn.length === 1 ? 'does' : 'do'} not contain yet: a success there with it or a newer release clears that.`;
+
+/** Times at which a release comes to be, is tried again, or begins to keep its place. */
+function flowChanges(
+  state: ActivePipeline,
+  stage: StageDefinition,
+  { at, watchedMs }: FleetView,
+): (Instant | undefined)[] {
+  const { waiting, pinned } = stageState(state, stage.name);
+  const guarded =
+    stage.supersede.mode === 'latest-after' && waiting !== undefined && pinned === undefined
+      ? at + guardMs(stage) - (watchedMs - waiting.sinceWatchedMs)
+      : undefined;
+  const { clearsAt } = { clearsAt: undefined, ...candidateOf(state, stage, at) };
+  const begins = stage.after.length === 0 ? awaitedUntil(state) : undefined;
+  return [begins, clearsAt, guarded].filter((instant) => instant !== undefined && instant > at);
+}
+
+/** What is to be told besides what the stage waits for. */
+function flowSentences(state: ActivePipeline, stage: StageDefinition): string[] {
+  const awaited = stage.after.length === 0 ? awaitedText(state) : undefined;
+  return [awaited, stageRefText(state, stage)].filter((text) => text !== undefined);
+}
 
 const withdrawalSentence = (
   state: ActivePipeline,
@@ -222,7 +250,7 @@ function summarySentence(options: {
 }): string {
   const { state, stage, inStage, fleet, candidate, chosen, gates } = options;
   const { rollout } = inStage;
-  const { fault } = plannedTargets(stage, fleet);
+  const fault = isControl(stage) ? undefined : plannedTargets(stage, fleet).fault;
   const waits = gates.filter((gate) => !isOpen(gate)).map(({ detail }) => detail);
   if (rollout !== undefined) {
     const { succeeded = 0, total = 0 } = rolloutExplanation(inStage) ?? {};
@@ -232,7 +260,7 @@ function summarySentence(options: {
     if (candidate === undefined || candidate.commit === rollout.release) return running;
     return `${running} ${short(candidate.commit)} waits for it to end.`;
   }
-  const { reason } = candidateOf(state, stage);
+  const { reason } = candidateOf(state, stage, fleet.at);
   if (candidate === undefined || (chosen === undefined && reason !== undefined)) {
     return reason ?? 'Nothing waits for this stage.';
   }
@@ -253,12 +281,15 @@ export function nextWakeAt(state: PipelineState, snapshot: Snapshot): Instant | 
   const fleet = fleetView(snapshot);
   const instants = state.definition.stages.flatMap((stage) => {
     const inStage = stageState(state, stage.name);
-    const expiring = expiries(values(inStage.approvals));
-    if (inStage.rollout !== undefined) return [inStage.rollout.deadlineAt, ...expiring];
-    const { release } = candidateOf(state, stage);
-    if (release === undefined) return expiring;
+    const due = [...expiries(values(inStage.approvals)), ...flowChanges(state, stage, fleet)];
+    if (inStage.rollout !== undefined && !stage.supersede.interrupt) {
+      return [inStage.rollout.deadlineAt, ...due];
+    }
+    due.push(inStage.rollout?.deadlineAt);
+    const { release } = candidateOf(state, stage, at);
+    if (release === undefined) return due;
     const gates = evaluateGates({ state, stage, inStage, release, at, fleet });
-    return [...expiring, ...gates.map(({ clearsAt }) => clearsAt)];
+    return [...due, ...gates.map(({ clearsAt }) => clearsAt)];
   });
   return earliest(instants.filter((instant) => instant !== undefined && instant > at));
 }

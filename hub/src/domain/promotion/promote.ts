@@ -1,4 +1,3 @@
-import type { CommitId } from '@fairlead/shared/ids';
 import { err, ok, type Result } from '@fairlead/shared/result';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { openRequest } from './approval/open.ts';
@@ -6,7 +5,7 @@ import { requestFault } from './approval/validity.ts';
 import {
   isInOrder,
   isSettledOn,
-  newestCandidate,
+  nextCandidate,
   releaseInStage,
   unsatisfiedStages,
 } from './candidate.ts';
@@ -26,7 +25,7 @@ export function promote(
   stage: StageDefinition,
   command: Extract<PipelineCommand, { type: 'promote' }>,
 ): Decision {
-  const named = releaseAskedFor(state, stage, command.release);
+  const named = releaseAskedFor(state, stage, command);
   if (!named.ok) return named;
   const hotfix = hotfixOf(stage, command);
   if (!hotfix.ok) return hotfix;
@@ -43,7 +42,7 @@ type Asked = {
 function releaseAskedFor(
   state: ActivePipeline,
   stage: StageDefinition,
-  commit: CommitId | undefined,
+  { release: commit, at }: Extract<PipelineCommand, { type: 'promote' }>,
 ): Result<KnownRelease, PipelineRejection> {
   if (commit !== undefined) {
     const release = releaseOf(state, commit);
@@ -51,7 +50,7 @@ function releaseAskedFor(
     const detail = `${short(commit)} is no release of ${state.definition.name}.`;
     return err({ code: 'release_not_found', detail });
   }
-  const candidate = newestCandidate(state, stage);
+  const candidate = nextCandidate(state, stage, at);
   if (candidate.release !== undefined) return ok(candidate.release);
   if (candidate.blocked !== undefined) return ok(candidate.blocked);
   return err({ code: 'nothing_to_promote', detail: candidate.reason });

@@ -57,11 +57,16 @@ function rollbackTarget(
   stage: StageDefinition,
   named: CommitId | undefined,
 ): Result<CommitId, PipelineRejection> {
-  const { history, releases } = stageState(state, stage.name);
+  const { history, releases, current } = stageState(state, stage.name);
   if (named === undefined) {
     const present = releaseInStage(state, stage.name)?.commit;
+    const runs = current?.release === present ? current?.runs : undefined;
+    // What the targets run under an older name is no way back: it is what they run.
     const last = history.findLast(
-      ({ release }) => release !== present && get(releases, release)?.outcome === 'succeeded',
+      (past) =>
+        past.release !== present &&
+        (past.runs ?? past.release) !== (runs ?? present) &&
+        get(releases, past.release)?.outcome === 'succeeded',
     );
     if (last !== undefined) return ok(last.release);
     return err({

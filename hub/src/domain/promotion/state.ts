@@ -15,6 +15,8 @@ import type {
 } from './events.ts';
 import type { MetricAnalysis } from './metric/state.ts';
 import { emptyMap, type PersistentMap } from './persistent-map.ts';
+import type { StageRef } from './stage-ref/state.ts';
+import type { SoakTotals } from './stay.ts';
 import type { VerificationRun } from './verification/state.ts';
 
 /** Everything that the decisions of one pipeline look at, folded from its stream. */
@@ -38,8 +40,18 @@ export type PipelineHistory = {
   readonly generation: number;
   /** By position, oldest first. */
   readonly releases: readonly KnownRelease[];
+  /** The newest commit that would be a release, and why it is none yet. */
+  readonly awaited?: AwaitedRelease;
   /** Stages that the definition names or named, in the order of their appearance. */
   readonly stages: ReadonlyMap<StageName, StageState>;
+};
+
+export type AwaitedRelease = {
+  readonly release: Release;
+  /** When the hub received it. */
+  readonly at: Instant;
+  /** Which values of it do not agree, in words: only a newer commit can bring them together. */
+  readonly mixed?: string;
 };
 
 export type KnownRelease = Release & { readonly orphaned: boolean };
@@ -56,7 +68,11 @@ export type StageState = {
   /** What a person asked for and has not been admitted yet. */
   readonly request?: PromotionRequest;
   /** What waits here since the stage had nothing more to take. */
-  readonly waiting?: { readonly release: CommitId; readonly since: Instant };
+  readonly waiting?: {
+    readonly release: CommitId;
+    readonly since: Instant;
+    readonly sinceWatchedMs: number;
+  };
   /** What keeps its place until it is admitted or cannot come any more. */
   readonly pinned?: CommitId;
   /** The newest request for approvals of each release. */
@@ -73,6 +89,8 @@ export type StageState = {
   readonly withdrawn: PersistentMap<ClusterId, WithdrawnTarget>;
   /** Targets that would leave and wait for a person. */
   readonly heldWithdrawal?: HeldWithdrawal;
+  /** What Git tells of the stage; absent before the first push. */
+  readonly ref?: StageRef;
 };
 
 export type WithdrawnTarget = RolloutTarget & {
@@ -108,13 +126,15 @@ export type StageRelease = {
   readonly outcome: 'running' | 'succeeded' | 'failed' | 'aborted' | 'rolled-back' | 'superseded';
   readonly supersededBy?: CommitId;
   readonly failure?: RolloutFailure;
-  /** The longest healthy stay that is over and ended healthy, for soak: stays are never added up. */
-  readonly soakedMs: number;
+  /** Of the longest healthy stay that is over and ended healthy: stays are never added up. */
+  readonly soaked?: SoakTotals;
   /** How the last stay ended, if it has. */
   readonly leftHealthy: boolean;
   /** Rollouts of it that failed here without a person having asked for them. */
   readonly failures?: number;
   readonly failedAt?: Instant;
+  /** Later stages had it before this stage was put in between: their gates look at the stages before this one. */
+  readonly backfilled?: boolean;
   /** It was undone by itself once, and is not again. */
   readonly automaticallyRolledBack?: boolean;
 };
@@ -124,10 +144,13 @@ export type Stay = {
   /** Absent until the first look after the success. */
   readonly health?: 'healthy' | 'unhealthy' | 'unknown';
   readonly message: string;
-  /** Healthy time before `healthySince`: kept while the health is unknown, lost when it is unhealthy. */
-  readonly healthyMs: number;
+  /** Healthy time before `healthySince`. */
+  readonly soaked: SoakTotals;
   /** Of watched time, see the snapshot. */
   readonly healthySince?: number;
+  /** Hub time: when the release entered the stage, and since when it is healthy there without a break. For people. */
+  readonly enteredAt?: Instant;
+  readonly healthyAt?: Instant;
 };
 
 export type ActiveRollout = {

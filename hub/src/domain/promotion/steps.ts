@@ -165,6 +165,8 @@ export function reassignments(
   const { rollout, current, targets } = stageState(state, stage.name);
   const planned = new Set<ClusterId>(rollout?.targets.map(({ cluster }) => cluster));
   const settled = current !== undefined && isSettledOn(state, stage.name, current.release);
+  // What passed without a rollout is the same content: its targets keep the assignment that they have.
+  const runs = current?.runs ?? current?.release;
   let { generation } = state;
   const assigned = (
     cluster: ClusterSnapshot,
@@ -185,12 +187,10 @@ export function reassignments(
   return clustersOf(stage, fleet).flatMap((cluster) => {
     if (planned.has(cluster.id)) return [];
     const target = get(targets, cluster.id);
-    if (current !== undefined && target === undefined) {
-      return assigned(cluster, current.release, 'late-join');
-    }
+    if (runs !== undefined && target === undefined) return assigned(cluster, runs, 'late-join');
     if (target === undefined || rollout !== undefined) return [];
-    if (settled && target.release !== current.release) {
-      return assigned(cluster, current.release, 'late-join');
+    if (settled && runs !== undefined && target.release !== runs) {
+      return assigned(cluster, runs, 'late-join');
     }
     return changed(target, resolvePath(stage.path, cluster))
       ? assigned(cluster, target.release, 'definition-changed')

@@ -208,14 +208,15 @@ export function createStory(definition: PipelineDefinition = twoStages()) {
       known.push(...releases);
       const onBranch = releases.map((one) => one.commit);
       const head = onBranch.at(-1) ?? commit(0);
-      execute({ type: 'record-branch', head, releases, onBranch });
+      execute({ type: 'record-branch', head, releases, onBranch, at: now });
       return story;
     },
     push: (...numbers: number[]) => {
       const releases = numbers.map((number) => release(number));
       known.push(...releases);
       const onBranch = known.map((one) => one.commit);
-      execute({ type: 'record-branch', head: commit(numbers.at(-1) ?? 0), releases, onBranch });
+      const head = commit(numbers.at(-1) ?? 0);
+      execute({ type: 'record-branch', head, releases, onBranch, at: now });
       return story;
     },
     /** Every target of the stage says that it is settled and healthy. */

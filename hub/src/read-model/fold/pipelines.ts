@@ -154,10 +154,20 @@ export function createPipelineFold(orm: Orm) {
         });
       case 'StagePassed':
         markRelease(pipeline, event, 'succeeded', recordedAt);
+        // What later stages had before the stage was there did not come to it.
+        if (event.reason === 'backfill') return;
         return changeStage(pipeline, event.stage, {
+          currentRelease: event.release,
           succeededRelease: event.release,
           succeededAt: recordedAt,
         });
+      case 'ReleaseAwaited':
+        return;
+      case 'StageRefPushed':
+      case 'StageRefHalted':
+      case 'StageRefFailed':
+      case 'StageRefOverwriteAllowed':
+        return;
       case 'BatchStarted':
         return rollouts.change(event.rolloutId, { deadlineAt: event.deadlineAt });
       case 'TargetSkipped':

@@ -17,7 +17,7 @@ type Of = { state: Parameters<Step>[0]; stage: Parameters<Step>[1]; candidate?: 
  */
 export const approvalSteps: Step = (state, stage, { fleet, newIds }) => {
   const { approvals } = stageState(state, stage.name);
-  const candidate = candidateOf(state, stage).release;
+  const candidate = candidateOf(state, stage, fleet.at).release;
   const of = { state, stage, ...(candidate ? { candidate } : {}) };
   for (const request of values(approvals)) {
     if (request.status !== 'open') continue;

@@ -1,23 +1,29 @@
-import { get } from '../persistent-map.ts';
-import { short, stageState } from '../state.ts';
+import { experienceOf, stagesBefore } from '../stages-before.ts';
+import { short } from '../state.ts';
 import type { Gate } from './gate.ts';
 
 /**
  * Each stage before is healthy with the release now or, when a newer one has taken its place there, was healthy with
  * it to the end. Unknown is not healthy.
  */
-export const healthGate: Gate = ({ state, stage, release }) => {
-  const name = short(release.commit);
+export const healthGate: Gate = ({ state, stage, release, fleet }) => {
+  const { commit } = release;
+  const { watchedMs } = fleet;
+  const name = short(commit);
   const evidence: Record<string, string> = {};
   const faults: string[] = [];
-  for (const before of stage.after) {
-    const { stay, releases } = stageState(state, before);
-    if (stay?.release === release.commit) {
+  const stages = stagesBefore(state, stage, { commit, watchedMs });
+  for (const before of stages) {
+    const { stay, healthy } = experienceOf(state, before, {
+      commit,
+      gates: stage.gates,
+      watchedMs,
+    });
+    if (stay !== undefined) {
       evidence[before] = stay.health ?? 'unknown';
-      if (stay.health === 'healthy') continue;
       const why = stay.message ? `: ${stay.message}` : '';
-      faults.push(`${before} is ${evidence[before]} with ${name}${why}`);
-    } else if (get(releases, release.commit)?.leftHealthy) {
+      if (!healthy) faults.push(`${before} is ${evidence[before]} with ${name}${why}`);
+    } else if (healthy) {
       evidence[before] = 'healthy until another release came';
     } else {
       evidence[before] = 'not running it';
@@ -26,8 +32,8 @@ export const healthGate: Gate = ({ state, stage, release }) => {
   }
   if (faults.length > 0) return { passed: false, detail: `${faults.join('; ')}.`, evidence };
   const detail =
-    stage.after.length === 0
+    stages.length === 0
       ? 'No stage comes before this one.'
-      : `${stage.after.join(' and ')} healthy with ${name}.`;
+      : `${stages.join(' and ')} healthy with ${name}.`;
   return { passed: true, detail, evidence };
 };

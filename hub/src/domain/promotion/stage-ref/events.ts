@@ -1,0 +1,21 @@
+import type { CommitId, StageName } from '@fairlead/shared/ids';
+import type { Instant } from '@fairlead/shared/time';
+
+/** What came of bringing the remote's ref to `commit`. */
+export type StageRefOutcome =
+  /** The remote has it: it was pushed, or found there after a push whose record was lost. */
+  | { readonly kind: 'pushed' }
+  /** The ref holds a commit that the hub did not put there, and is left as it is. */
+  | { readonly kind: 'halted'; readonly found: CommitId }
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** `ref` is a branch of the repository's remote, `refs/heads/fairlead/<pipeline>/<stage>`. */
+type Of = { readonly stage: StageName; readonly ref: string; readonly commit: CommitId };
+
+export type StageRefEvent =
+  | (Of & { type: 'StageRefPushed'; at: Instant })
+  | (Of & { type: 'StageRefHalted'; found: CommitId; at: Instant })
+  /** Of several failures in a row for the same reason only the first is an event. */
+  | (Of & { type: 'StageRefFailed'; message: string; at: Instant })
+  /** A person decided that the hub may push over the commit that it was halted by. */
+  | { type: 'StageRefOverwriteAllowed'; stage: StageName; found: CommitId; reason: string };
