@@ -12,6 +12,9 @@ export const advanceNewIdsMax = 64;
 /** All pipelines are looked at this often, whatever woke or did not wake the loop. */
 export const promotionSweepMs = 30_000;
 
+/** Watched time grows by no more than this over any gap, and is written down twice in it. */
+export const watchedTickMs = 10_000;
+
 /** An agent that was not heard for this long is offline: five beats. */
 export const offlineAfterMs = 25_000;
 export const beatIntervalMs = 5_000;

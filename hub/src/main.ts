@@ -30,6 +30,7 @@ import {
   createRepositoryReactor,
   createSnapshotReader,
   mirrorDirectory,
+  openWatchedClock,
 } from './reactors/index.ts';
 import { openReadModel } from './read-model/index.ts';
 import { createTelemetry } from './telemetry/index.ts';
@@ -197,10 +198,18 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
 
   // The loops that decide, on reports that are as new as what the bus holds: a read model that is made anew has none yet.
   await Promise.race([ingest.caughtUp, sleep(reportsCatchUpMsMax, undefined, { signal })]);
+  const watchedClock = parts.use(
+    await openWatchedClock({
+      path: config.watchedTimePath,
+      clock,
+      monotonicMs: () => performance.now(),
+      logger,
+    }),
+  );
   const snapshotOf = createSnapshotReader({
     clusterSnapshots: readModel.clusterSnapshots,
     reportsOf: readModel.snapshotOf,
-    watchedMs: clock.now,
+    watchedMs: watchedClock.watchedMs,
   });
   const loop = { commands, clock, random, signal, logger };
   const promotion = createPromotionReactor({

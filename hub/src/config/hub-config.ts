@@ -88,6 +88,7 @@ export function readHubConfig(environment: Record<string, string | undefined>) {
     dataDirectory,
     logPath: join(dataDirectory, 'decision-log.sqlite'),
     readModelPath: join(dataDirectory, 'read-model.sqlite'),
+    watchedTimePath: join(dataDirectory, 'watched-time'),
     mirrorsDirectory: join(dataDirectory, 'mirrors'),
     keysDirectory: join(dataDirectory, 'keys'),
     natsDirectory: join(dataDirectory, 'nats'),

@@ -14,3 +14,4 @@ export {
   type RepositoryReactorOptions,
 } from './repositories.ts';
 export { createSnapshotReader, type SnapshotOf, type SnapshotSources } from './snapshot.ts';
+export { openWatchedClock, type WatchedClock, type WatchedClockOptions } from './watched-clock.ts';
