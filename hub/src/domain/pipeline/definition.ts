@@ -176,13 +176,16 @@ export type RolloutPolicy = {
   readonly waves: readonly WaveRule[];
   /** Targets that no wave takes: a wave of their own at the end, or a reason not to start. */
   readonly uncovered: 'last-wave' | 'refuse';
-  /** Targets under way at once. Absent: a whole wave. */
+  /** Targets under way at once, a rollback excepted. Absent: a whole wave. */
   readonly maxConcurrent?: Amount;
   /** Failed targets that are borne before the rollout fails. */
   readonly maxFailures: Amount;
   /** A target has succeeded when it was healthy for so long without a break. */
   readonly minHealthyMs: number;
-  /** From the start of a batch; a target that has not succeeded by then has failed. */
+  /**
+   * From the start of a batch, or from a target's own assignment where that came later; a target that has not succeeded
+   * by then has failed.
+   */
   readonly progressDeadlineMs: number;
   /**
    * Targets that cannot be reached: `wait` for them past the deadline, `skip-and-catch-up` goes on without them and they
@@ -199,7 +202,10 @@ export type RolloutPolicy = {
   readonly suspended: 'progressing' | 'healthy' | 'failed';
 };
 
-/** Targets by their labels, or up to so many of those that no wave before has taken. */
+/**
+ * Targets by their labels, of which none may be named by two waves; or up to so many of those that no wave names by labels
+ * and none before has taken.
+ */
 export type WaveRule =
   | { readonly kind: 'labels'; readonly matchLabels: Readonly<Record<string, string>> }
   | { readonly kind: 'size'; readonly max: Amount };

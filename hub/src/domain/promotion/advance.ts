@@ -1,18 +1,20 @@
 import type { NewId } from '@fairlead/shared/ids';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { approvalSteps } from './approval/steps.ts';
-import { batchSteps } from './batches.ts';
+import { batchSteps, rolloutAssignments } from './batches.ts';
 import { nextCandidate, requestedRelease } from './candidate.ts';
 import { dueRelease } from './discovery.ts';
 import type { PipelineEvent } from './events.ts';
 import { evolvePipeline } from './evolve.ts';
 import { failureResponse } from './failure.ts';
 import { fleetView } from './fleet-view.ts';
+import { isNewerThanRolledBack } from './gates/hold.ts';
 import { evaluateGates, isOpen } from './gates/index.ts';
 import { metricSteps } from './metric/steps.ts';
 import { passing } from './passing.ts';
 import { values } from './persistent-map.ts';
-import { plannedTargets, rolloutAssignments, startRollout } from './plan-rollout.ts';
+import { plannedTargets, startRollout } from './plan-rollout.ts';
+import { takenBack } from './return-targets.ts';
 import type { Snapshot } from './snapshot.ts';
 import { isControl } from './stages-before.ts';
 import {
@@ -24,7 +26,8 @@ import {
   stageState,
 } from './state.ts';
 import type { Step, StepContext } from './step.ts';
-import { healthChange, reassignments, rolloutEnd, supersessions, targetOutcomes } from './steps.ts';
+import { healthChange, reassignments, supersessions } from './steps.ts';
+import { rolloutEnd, targetOutcomes } from './target-outcomes.ts';
 import { verificationSteps } from './verification/steps.ts';
 import { waitingSteps } from './waiting.ts';
 import { deletionProgress, removedStages, withdrawals } from './withdrawal.ts';
@@ -41,6 +44,7 @@ const steps: readonly Step[] = [
   (state, stage, { fleet }) => withdrawals(state, stage, fleet),
   (state, stage, { fleet }) => targetOutcomes(state, stage, fleet),
   (state, stage, { fleet }) => rolloutEnd(state, stage, fleet),
+  takenBack,
   failureResponse,
   (state, stage, { fleet }) => healthChange(state, stage, fleet),
   verificationSteps,
@@ -92,7 +96,8 @@ function nextEvents(
     for (const stage of stages) {
       const events = step(state, stage, context);
       if (events.length === 0) continue;
-      const indivisible = events[0]?.type === 'ReleaseAdmitted';
+      // A plan and its admission are one decision.
+      const indivisible = ['ReleaseAdmitted', 'RolloutStarted'].includes(events[0]?.type ?? '');
       if (indivisible && events.length > countMax) return [];
       return events.slice(0, countMax);
     }
@@ -132,7 +137,8 @@ function admission(
         gates,
         at,
       },
-      startRollout(state, stage, { ...plan, kind }),
+      ...holdEnd(state, stage, release),
+      ...startRollout(state, stage, { ...plan, kind }),
     ];
   }
   return [];
@@ -159,6 +165,18 @@ function interruption(
   const { id: rolloutId, release } = rollout;
   const reason = `superseded by ${short(commit)}`;
   return [{ type: 'RolloutAborted', stage, rolloutId, release, reason }];
+}
+
+/** The hold of a rollback that gave way to a newer release is over. */
+function holdEnd(
+  state: ActivePipeline,
+  stage: StageDefinition,
+  release: KnownRelease,
+): PipelineEvent[] {
+  const { hold } = stageState(state, stage.name);
+  if (!hold?.automatic || !isNewerThanRolledBack(state, stage, release)) return [];
+  const reason = `${short(release.commit)} is newer than what was rolled back`;
+  return [{ type: 'StageResumed', stage: stage.name, reason, automatic: true }];
 }
 
 /** A stage stands before all that it comes after. */

@@ -11,7 +11,7 @@ import { evidenceFor, fleetView } from './fleet-view.ts';
 import { pauseOrContinue } from './pause.ts';
 import { get } from './persistent-map.ts';
 import { promote } from './promote.ts';
-import { rollback } from './rollback.ts';
+import { abortRollout, rollback } from './rollback.ts';
 import { overwriteStageRef, recordStageRef } from './stage-ref/decide.ts';
 import type { ActivePipeline, PipelineState } from './state.ts';
 import { stageState } from './state.ts';
@@ -69,7 +69,7 @@ function decideInStage(
     const names = state.definition.stages.map(({ name }) => name).join(', ');
     return refuse('stage_not_found', `${state.definition.name} has no stage ${stage}: ${names}.`);
   }
-  const { hold, rollout } = stageState(state, stage);
+  const { hold } = stageState(state, stage);
   switch (command.type) {
     case 'promote':
       return promote(state, definition, command);
@@ -85,14 +85,8 @@ function decideInStage(
       return hold
         ? ok([{ type: 'StageResumed', stage, reason: command.reason }])
         : refuse('stage_not_held', `${stage} is not held.`);
-    case 'abort-rollout': {
-      if (rollout === undefined) {
-        return refuse('no_rollout_to_abort', `No rollout is running in ${stage}.`);
-      }
-      const { id: rolloutId, release } = rollout;
-      const { reason } = command;
-      return ok([{ type: 'RolloutAborted', stage, rolloutId, release, reason }]);
-    }
+    case 'abort-rollout':
+      return abortRollout(state, definition, command);
     case 'confirm-prune':
       return confirmPrune(state, command);
     case 'approve':

@@ -154,7 +154,10 @@ export type PipelineEvent =
       rolloutId: RolloutId;
       kind: RolloutKind;
       generation: number;
-      /** Each batch starts when the one before has succeeded; together they hold every target once. */
+      /**
+       * Each batch starts when the one before has an outcome for each of its targets; together they hold every target
+       * once. A plan too large for one event goes on in `RolloutExtended` events of the same append.
+       */
       batches: readonly (readonly PlannedTarget[])[];
       /** Hub time. */
       at: Instant;
@@ -163,7 +166,10 @@ export type PipelineEvent =
       /** Absent on logs of the first version. */
       definitionRevision?: number;
       watchedMs?: number;
-      /** What it undoes, of an automatic rollback. */
+      /**
+       * The rollout whose targets return to what each ran before. The stage's current release stays what it was: it is
+       * what `release` says, and each target's own is in the plan.
+       */
       undoes?: RolloutId;
       override?: FreezeOverride;
     }
@@ -188,12 +194,14 @@ export type PipelineEvent =
       reason: string;
       at: Instant;
     }
-  /** A cluster that joined while the rollout ran takes part in its last batch. */
+  /** More targets: the rest of a large plan, or a cluster that joined while the rollout ran and takes part. */
   | {
       type: 'RolloutExtended';
       stage: StageName;
       rolloutId: RolloutId;
       targets: readonly PlannedTarget[];
+      /** Absent: the last one. */
+      batch?: number;
     }
   | {
       /** State that the target must reach, outside (late join, withdrawal) or inside a rollout. */
@@ -206,7 +214,7 @@ export type PipelineEvent =
       /** Resolved for this cluster. */
       path: string;
       definitionRevision: number;
-      cause: 'rollout' | 'late-join' | 'definition-changed' | 'prune-confirmed';
+      cause: AssignmentCause;
       /** Hub time: only a report received later is evidence. */
       at: Instant;
       rolloutId?: RolloutId;
@@ -266,6 +274,8 @@ export type PipelineEvent =
       cluster: ClusterId;
       clusterName: ClusterName;
       message: string;
+      /** Absent on logs of the first version, and then what the target said of itself. */
+      cause?: TargetFailureCause;
       evidence?: ReportEvidence;
     }
   /** It could not be reached: it counts neither as succeeded nor as failed, and follows when it returns. */
@@ -327,7 +337,13 @@ export type PipelineEvent =
       watchedMs?: number;
     }
   | { type: 'StageHeld'; stage: StageName; reason: string; automatic: boolean }
-  | { type: 'StageResumed'; stage: StageName; reason: string }
+  | {
+      type: 'StageResumed';
+      stage: StageName;
+      reason: string;
+      /** A newer release came past the hold of a rollback by its policy; what was rolled back does not come again. */
+      automatic?: boolean;
+    }
   | ApprovalEvent
   | VerificationEvent
   | MetricEvent
@@ -342,6 +358,17 @@ export type Hotfix = {
 
 /** Lets one request go on in spite of the freezes and closed windows of its moment. */
 export type FreezeOverride = { readonly by: string; readonly reason: string };
+
+/** `not-reached`: the rollout that assigned it ended badly before its agent could be reached, so it keeps what it runs. */
+export type AssignmentCause =
+  | 'rollout'
+  | 'late-join'
+  | 'definition-changed'
+  | 'prune-confirmed'
+  | 'not-reached';
+
+/** What the target said, or that it said nothing good until the deadline, or that it could not be reached until then. */
+export type TargetFailureCause = 'reported' | 'deadline' | 'offline';
 
 export type WithdrawalCause =
   | 'unmatched'

@@ -174,19 +174,9 @@ function evolveStage(state: Existing, stage: StageState, event: StageEvent): Sta
       return withRollout(stage, event, (rollout) => ({ ...rollout, paused: { reason, at } }));
     }
     case 'RolloutContinued':
-      return withRollout(stage, event, ({ paused, ...rollout }) => ({
-        ...rollout,
-        deadlineAt: rollout.deadlineAt + Math.max(0, event.at - (paused?.at ?? event.at)),
-      }));
+      return withRollout(stage, event, (rollout) => continued(rollout, event.at));
     case 'RolloutExtended':
-      return withRollout(stage, event, (rollout) => ({
-        ...rollout,
-        targets: [...rollout.targets, ...event.targets],
-        batches: [
-          ...rollout.batches.slice(0, -1),
-          [...(rollout.batches.at(-1) ?? []), ...event.targets],
-        ],
-      }));
+      return withRollout(stage, event, (rollout) => extended(rollout, event));
     case 'TargetAssigned':
       return {
         ...stage,
@@ -208,29 +198,31 @@ function evolveStage(state: Existing, stage: StageState, event: StageEvent): Sta
     }
     case 'TargetSucceeded':
       return withOutcome(stage, event, { outcome: 'succeeded', evidence: event.evidence });
-    case 'TargetFailed':
-      return withOutcome(stage, event, { outcome: 'failed', message: event.message });
+    case 'TargetFailed': {
+      const { message, cause = 'reported' } = event;
+      return withOutcome(stage, event, { outcome: 'failed', message, cause });
+    }
     case 'TargetSkipped':
       return withOutcome(stage, event, { outcome: 'skipped', message: event.message });
     case 'RolloutSucceeded': {
       const { release, rolloutId } = event;
       const enteredAt = stage.rollout?.startedAt;
-      return withStay(succeeded(endRollout(stage, 'succeeded', ''), { release, rolloutId }), {
-        release,
-        message: '',
-        soaked: noSoak,
-        ...(enteredAt === undefined ? {} : { enteredAt }),
-      });
+      const ended = endRollout(stage, 'succeeded', '');
+      if (returns(stage)) return settledAgain(ended, enteredAt);
+      return withStay(succeeded(ended, { release, rolloutId }), newStay(release, enteredAt));
     }
     case 'RolloutFailed':
       return fail(stage, event);
-    case 'AutomaticRollbackDeclined':
-      return stage;
-    case 'RolloutAborted':
-      return {
-        ...endRollout(stage, 'aborted', event.reason),
-        releases: marked(stage, event.release, { outcome: 'aborted' }),
-      };
+    case 'AutomaticRollbackDeclined': {
+      const { lastRollout } = stage;
+      if (lastRollout?.id !== event.rolloutId) return stage;
+      return { ...stage, lastRollout: { ...lastRollout, rollbackDeclined: event.reason } };
+    }
+    case 'RolloutAborted': {
+      const ended = endRollout(stage, 'aborted', event.reason);
+      if (returns(stage)) return ended;
+      return { ...ended, releases: marked(stage, event.release, { outcome: 'aborted' }) };
+    }
     case 'ReleaseSuperseded': {
       const { request, ...rest } = stage;
       const kept = request?.release === event.release ? rest : stage;
@@ -246,7 +238,7 @@ function evolveStage(state: Existing, stage: StageState, event: StageEvent): Sta
     case 'StageHeld':
       return { ...stage, hold: { reason: event.reason, automatic: event.automatic } };
     case 'StageResumed':
-      return resumed(stage);
+      return resumed(stage, event.automatic ?? false);
     case 'ApprovalRequested':
     case 'ApprovalGiven':
     case 'ApprovalWithdrawn':
@@ -315,7 +307,24 @@ function withStayCompleted(
     : releases;
 }
 
+/** Whether the running rollout only returns targets to what they ran: the stage's releases stay what they are. */
+const returns = ({ rollout }: StageState): boolean => rollout?.undoes !== undefined;
+
+/** The stage runs what it ran, and its stay begins anew. */
+function settledAgain(stage: StageState, enteredAt: Instant | undefined): StageState {
+  const { current } = stage;
+  return current === undefined ? stage : withStay(stage, newStay(current.release, enteredAt));
+}
+
+const newStay = (release: CommitId, enteredAt: Instant | undefined): Stay => ({
+  release,
+  message: '',
+  soaked: noSoak,
+  ...(enteredAt === undefined ? {} : { enteredAt }),
+});
+
 function fail(stage: StageState, { release, failure, at }: EventOf<'RolloutFailed'>): StageState {
+  if (returns(stage)) return endRollout(stage, 'failed', failure.message);
   const { failures = 0 } = get(stage.releases, release) ?? {};
   const byItself = stage.rollout === undefined || stage.rollout.kind === 'promotion';
   const releases = marked(stage, release, {
@@ -336,25 +345,50 @@ function withRollout(
   return rollout?.id === event.rolloutId ? { ...stage, rollout: change(rollout) } : stage;
 }
 
+function continued({ paused, ...rollout }: ActiveRollout, at: Instant): ActiveRollout {
+  if (paused === undefined) return rollout;
+  const to = Math.max(paused.at, at);
+  return {
+    ...rollout,
+    deadlineAt: rollout.deadlineAt + to - paused.at,
+    pauses: [...rollout.pauses, { from: paused.at, to }],
+  };
+}
+
+function extended(rollout: ActiveRollout, event: EventOf<'RolloutExtended'>): ActiveRollout {
+  const { targets, batch = Math.max(0, rollout.batches.length - 1) } = event;
+  const count = Math.max(rollout.batches.length, batch + 1);
+  const batches = Array.from({ length: count }, (_, index) => rollout.batches[index] ?? []);
+  batches[batch] = [...(batches[batch] ?? []), ...targets];
+  return { ...rollout, targets: [...rollout.targets, ...targets], batches };
+}
+
 function withdraw(stage: StageState, event: EventOf<'TargetWithdrawn'>): StageState {
   const { cluster, clusterName, generation, disposition, cause, at } = event;
   // An expired order is remembered with its time, so that people see why nothing was deleted.
   const orderedAt = cause === 'deletion-expired' ? get(stage.withdrawn, cluster)?.orderedAt : at;
   const isOrder = cause === 'deletion-expired' || disposition === 'delete';
   const targets = withoutEntry(stage.targets, cluster);
-  const withdrawn = withEntry(stage.withdrawn, cluster, {
+  const entry = {
     cluster,
     clusterName,
     generation,
     disposition,
     ...(isOrder && orderedAt !== undefined ? { orderedAt } : {}),
-  });
+  };
+  // One that was planned and never assigned leaves nothing behind.
+  const hasObjects = get(stage.targets, cluster) ?? get(stage.withdrawn, cluster);
+  const withdrawn = hasObjects ? withEntry(stage.withdrawn, cluster, entry) : stage.withdrawn;
   const { rollout } = stage;
   if (rollout === undefined) return { ...stage, targets, withdrawn };
   const staying = (target: PlannedTarget) => target.cluster !== cluster;
-  const left = rollout.targets.filter(staying);
-  const batches = rollout.batches.map((batch) => batch.filter(staying));
-  return { ...stage, targets, withdrawn, rollout: { ...rollout, targets: left, batches } };
+  const plan = {
+    targets: rollout.targets.filter(staying),
+    batches: rollout.batches.map((batch) => batch.filter(staying)),
+    // What it has proven counts no more, should it return and take part again.
+    outcomes: withoutEntry(rollout.outcomes, cluster),
+  };
+  return { ...stage, targets, withdrawn, rollout: { ...rollout, ...plan } };
 }
 
 /** Fields that an event does not name start over, but evidence of earlier stays is kept. */
@@ -383,12 +417,17 @@ function startRollout(
   const { rolloutId, release, kind, generation, at, deadlineAt, batches, undoes, override } = event;
   const { stay: _, ...left } = stage;
   let releases = withStayCompleted(stage, event);
-  if (kind === 'rollback') releases = rolledBack(state, releases, release);
+  if (kind === 'rollback' && undoes === undefined) {
+    releases = rolledBack(state, releases, release);
+  }
   const undone = kind === 'automatic-rollback' ? stage.lastRollout?.release : undefined;
   if (undone !== undefined) releases = undoneByItself(releases, undone);
   return {
     ...left,
-    releases: marked({ ...left, releases }, release, { outcome: 'running' }),
+    releases:
+      undoes === undefined
+        ? marked({ ...left, releases }, release, { outcome: 'running' })
+        : releases,
     rollout: {
       id: rolloutId,
       release,
@@ -401,6 +440,7 @@ function startRollout(
       batches,
       batch: 0,
       outcomes: emptyMap(),
+      pauses: [],
       ...(undoes === undefined ? {} : { undoes }),
       ...(override === undefined ? {} : { override }),
     },
@@ -440,8 +480,10 @@ function endRollout(
 ): StageState {
   const { rollout, ...rest } = stage;
   if (rollout === undefined) return stage;
-  const { id, release, kind, targets, batch, undoes } = rollout;
-  const ended = { id, release, kind, outcome, message, targets, batch };
+  const { id, release, kind, undoes } = rollout;
+  const { revision, startedAt, targets, batches, batch, outcomes } = rollout;
+  const plan = { revision, startedAt, targets, batches, batch, outcomes };
+  const ended = { id, release, kind, outcome, message, ...plan };
   return { ...rest, lastRollout: { ...ended, ...(undoes === undefined ? {} : { undoes }) } };
 }
 
@@ -474,9 +516,10 @@ function assigned(event: EventOf<'TargetAssigned'>): TargetState {
   };
 }
 
-/** What was rolled back may come again: that is what resuming says. */
-function resumed(stage: StageState): StageState {
+/** What was rolled back may come again: that is what a person says who resumes. */
+function resumed(stage: StageState, automatic: boolean): StageState {
   const { hold: _, ...rest } = stage;
+  if (automatic) return rest;
   const releases = [...entries(stage.releases)]
     .filter(([, { outcome }]) => outcome === 'rolled-back')
     .reduce((map, [commit]) => withoutEntry(map, commit), stage.releases);

@@ -4,7 +4,14 @@ import type { StageDefinition } from '../pipeline/definition.ts';
 import { expiries } from './approval/validity.ts';
 import { candidateOf, endInStage, isSettledOn } from './candidate.ts';
 import { awaitedText, awaitedUntil } from './discovery.ts';
-import type { GateResult, RolloutKind } from './events.ts';
+import type { GateResult } from './events.ts';
+import {
+  explainRollout,
+  plannedBlocker,
+  type RolloutExplanation,
+  rolloutWakes,
+} from './explain-rollout.ts';
+import { declinedText } from './failure.ts';
 import {
   belongs,
   evidenceFor,
@@ -40,15 +47,7 @@ export type StageExplanation = {
   /** The release that the gates were asked about: the named one, or what the stage would take next. */
   readonly candidate?: KnownRelease;
   readonly gates: readonly GateResult[];
-  readonly rollout?: {
-    readonly id: string;
-    readonly release: CommitId;
-    readonly kind: RolloutKind;
-    readonly deadlineAt: Instant;
-    readonly succeeded: number;
-    readonly failed: number;
-    readonly total: number;
-  };
+  readonly rollout?: RolloutExplanation;
   readonly targets: readonly TargetExplanation[];
   readonly summary: string;
   /** Targets that would leave the stage and wait for a person. */
@@ -87,11 +86,11 @@ export function explain(
   const gates = candidate
     ? evaluateGates({ state, stage, inStage, release: candidate, at: fleet.at, fleet })
     : [];
-  const rollout = rolloutExplanation(inStage);
+  const rollout = explainRollout(state, stage, fleet);
   const { heldWithdrawal } = inStage;
   const ahead = aheadOf(state, stage);
   const nextChangeAt = earliest([
-    inStage.rollout?.deadlineAt,
+    ...rolloutWakes(state, stage, fleet),
     ...expiries(values(inStage.approvals)),
     ...gates.map(({ clearsAt }) => clearsAt),
     ...flowChanges(state, stage, fleet),
@@ -101,11 +100,12 @@ export function explain(
     ...(candidate ? { candidate } : {}),
     gates,
     ...(rollout ? { rollout } : {}),
-    targets: targetExplanations(stage, inStage, fleet),
+    targets: targetExplanations({ state, stage, inStage, fleet }),
     summary: [
       ...(heldWithdrawal ? [withdrawalSentence(state, stage, heldWithdrawal)] : []),
       ...(ahead ? [aheadSentence(ahead)] : []),
-      summarySentence({ state, stage, inStage, fleet, candidate, chosen, gates }),
+      summarySentence({ state, stage, rollout, fleet, candidate, chosen, gates }),
+      ...[declinedText(state, stage)].filter((text) => text !== undefined),
       ...flowSentences(state, stage),
     ].join(' '),
     ...(heldWithdrawal ? { heldWithdrawal } : {}),
@@ -148,20 +148,15 @@ const withdrawalSentence = (
   `${heldText(held)} They keep what they were assigned until the labels match again or ` +
   `\`fairlead confirm-withdrawal ${state.definition.name}/${stage.name}\` lets them go.`;
 
-function rolloutExplanation({ rollout }: StageState): StageExplanation['rollout'] {
-  if (rollout === undefined) return undefined;
-  const { id, release, kind, deadlineAt, targets, outcomes } = rollout;
-  const count = (wanted: 'succeeded' | 'failed') =>
-    targets.filter(({ cluster }) => get(outcomes, cluster)?.outcome === wanted).length;
-  const [succeeded, failed] = [count('succeeded'), count('failed')];
-  return { id, release, kind, deadlineAt, succeeded, failed, total: targets.length };
-}
+type StageContext = {
+  readonly state: ActivePipeline;
+  readonly stage: StageDefinition;
+  readonly inStage: StageState;
+  readonly fleet: FleetView;
+};
 
-function targetExplanations(
-  stage: StageDefinition,
-  inStage: StageState,
-  fleet: FleetView,
-): TargetExplanation[] {
+function targetExplanations(context: StageContext): TargetExplanation[] {
+  const { stage, inStage, fleet } = context;
   const matching = [...fleet.clusters.values()].filter(
     (cluster) =>
       belongs(stage, cluster) || (cluster.status === 'pending' && selects(stage, cluster.labels)),
@@ -175,7 +170,7 @@ function targetExplanations(
     .map(([cluster, clusterName]) => {
       const assigned = get(inStage.targets, cluster);
       const reported = fleet.reportOf(stage.name, cluster);
-      const blocker = targetBlocker({ stage, inStage, fleet, cluster, clusterName, assigned });
+      const blocker = targetBlocker(context, { cluster, clusterName, assigned });
       return {
         cluster,
         clusterName,
@@ -187,15 +182,15 @@ function targetExplanations(
     .sort((left, right) => (left.clusterName < right.clusterName ? -1 : 1));
 }
 
-function targetBlocker(options: {
-  stage: StageDefinition;
-  inStage: StageState;
-  fleet: FleetView;
-  cluster: ClusterId;
-  clusterName: ClusterName;
-  assigned: TargetState | undefined;
-}): string | undefined {
-  const { stage, inStage, fleet, cluster, clusterName, assigned } = options;
+function targetBlocker(
+  { state, stage, inStage, fleet }: StageContext,
+  target: {
+    readonly cluster: ClusterId;
+    readonly clusterName: ClusterName;
+    readonly assigned: TargetState | undefined;
+  },
+): string | undefined {
+  const { cluster, clusterName, assigned } = target;
   const { rollout, current } = inStage;
   const withdrawn = get(inStage.withdrawn, cluster);
   if (withdrawn?.orderedAt !== undefined) return deletionText(withdrawn, fleet, stage);
@@ -205,8 +200,9 @@ function targetBlocker(options: {
   if (fleet.clusters.get(cluster)?.status === 'pending') {
     return `${clusterName} has not enrolled yet: apply its install manifest.`;
   }
+  const planned = plannedBlocker(state, stage, { fleet, cluster });
+  if (planned !== undefined) return planned;
   if (assigned === undefined) {
-    if (rollout?.targets.some((target) => target.cluster === cluster)) return undefined;
     return current === undefined ? `${clusterName} awaits the stage's first release.` : undefined;
   }
   if (rollout && get(rollout.outcomes, cluster)?.outcome === 'succeeded') return undefined;
@@ -242,21 +238,17 @@ function deletionText(target: WithdrawnTarget, fleet: FleetView, stage: StageDef
 function summarySentence(options: {
   state: ActivePipeline;
   stage: StageDefinition;
-  inStage: StageState;
+  rollout: RolloutExplanation | undefined;
   fleet: FleetView;
   candidate: KnownRelease | undefined;
   chosen: KnownRelease | undefined;
   gates: readonly GateResult[];
 }): string {
-  const { state, stage, inStage, fleet, candidate, chosen, gates } = options;
-  const { rollout } = inStage;
+  const { state, stage, rollout, fleet, candidate, chosen, gates } = options;
   const fault = isControl(stage) ? undefined : plannedTargets(stage, fleet).fault;
   const waits = gates.filter((gate) => !isOpen(gate)).map(({ detail }) => detail);
   if (rollout !== undefined) {
-    const { succeeded = 0, total = 0 } = rolloutExplanation(inStage) ?? {};
-    const running =
-      `${short(rollout.release)} is rolling out: ${succeeded} of ${total} targets are healthy, ` +
-      `and it fails at ${new Date(rollout.deadlineAt).toISOString()} unless all are.`;
+    const running = rollout.summary;
     if (candidate === undefined || candidate.commit === rollout.release) return running;
     return `${running} ${short(candidate.commit)} waits for it to end.`;
   }
@@ -282,10 +274,8 @@ export function nextWakeAt(state: PipelineState, snapshot: Snapshot): Instant | 
   const instants = state.definition.stages.flatMap((stage) => {
     const inStage = stageState(state, stage.name);
     const due = [...expiries(values(inStage.approvals)), ...flowChanges(state, stage, fleet)];
-    if (inStage.rollout !== undefined && !stage.supersede.interrupt) {
-      return [inStage.rollout.deadlineAt, ...due];
-    }
-    due.push(inStage.rollout?.deadlineAt);
+    if (inStage.rollout !== undefined) due.push(...rolloutWakes(state, stage, fleet));
+    if (inStage.rollout !== undefined && !stage.supersede.interrupt) return due;
     const { release } = candidateOf(state, stage, at);
     if (release === undefined) return due;
     const gates = evaluateGates({ state, stage, inStage, release, at, fleet });

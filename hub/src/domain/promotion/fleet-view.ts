@@ -102,3 +102,9 @@ export function lastSaid(fleet: FleetView, stage: StageName, target: TargetState
       : `said ${report.phase}, ${report.health}${report.message ? `: ${report.message}` : ''}`;
   return `${target.clusterName} ${presence ? `is ${presence}${since} and ` : ''}${said}`;
 }
+
+const listedMax = 20;
+/** A failure is read by a person: of a thousand clusters it names the first few and counts the rest. */
+export const listed = (items: readonly string[]): string =>
+  items.slice(0, listedMax).join('; ') +
+  (items.length > listedMax ? `; and ${items.length - listedMax} more` : '');

@@ -98,22 +98,22 @@ describe('large fleets', () => {
     return story;
   };
 
-  test('2,000 targets are assigned in appends of at most 1,000 events of at most 256 KiB', () => {
-    const story = fleetOf(2_000);
+  test('5,000 targets are assigned in appends of at most 1,000 events of at most 256 KiB', () => {
+    const story = fleetOf(5_000);
     for (let events = story.advance(); events.length > 0; events = story.advance()) {
       expect(events.length).toBeLessThanOrEqual(1_000);
       for (const event of events) {
         expect(JSON.stringify(event).length).toBeLessThanOrEqual(256 * 1024);
       }
     }
-    expect(story.stage(staging).targets.size).toBe(2_000);
+    expect(story.stage(staging).targets.size).toBe(5_000);
     story.settle(staging);
     while (story.advance().length > 0);
-    expect(story.eventsOf('RolloutSucceeded')[0]?.targetsSucceeded).toBe(2_000);
+    expect(story.eventsOf('RolloutSucceeded')[0]?.targetsSucceeded).toBe(5_000);
   });
 
   test('more than a stage takes is no rollout', () => {
-    expect(fleetOf(2_001).advance()).toEqual([]);
+    expect(fleetOf(5_001).advance()).toEqual([]);
   });
 });
 

@@ -11,6 +11,8 @@ export type ClusterSnapshot = {
   readonly labels: Readonly<Record<string, string>>;
   readonly status: 'pending' | 'connected' | 'offline' | 'revoked' | 'quarantined';
   readonly lastSeenAt?: Instant;
+  /** Hub time since which it has this status. */
+  readonly statusSince?: Instant;
 };
 
 /** The newest report of one target. Counts as evidence only if generation and commit equal the assignment. */

@@ -3,6 +3,7 @@ import type { Instant } from '@fairlead/shared/time';
 import type { PipelineDefinition } from '../pipeline/definition.ts';
 import type { ApprovalRequest } from './approval/state.ts';
 import type {
+  AssignmentCause,
   FreezeOverride,
   Hotfix,
   PlannedTarget,
@@ -11,6 +12,7 @@ import type {
   RolloutFailure,
   RolloutKind,
   RolloutTarget,
+  TargetFailureCause,
   WithdrawalCause,
 } from './events.ts';
 import type { MetricAnalysis } from './metric/state.ts';
@@ -170,13 +172,15 @@ export type ActiveRollout = {
   readonly batch: number;
   readonly outcomes: PersistentMap<ClusterId, TargetOutcome>;
   readonly paused?: { readonly reason: string; readonly at: Instant };
+  /** Pauses that are over, oldest first: no deadline runs in them. */
+  readonly pauses: readonly { readonly from: Instant; readonly to: Instant }[];
   readonly undoes?: RolloutId;
   readonly override?: FreezeOverride;
 };
 
 export type TargetOutcome =
   | { readonly outcome: 'succeeded'; readonly evidence: ReportEvidence }
-  | { readonly outcome: 'failed'; readonly message: string }
+  | { readonly outcome: 'failed'; readonly message: string; readonly cause: TargetFailureCause }
   | { readonly outcome: 'skipped'; readonly message: string };
 
 export type EndedRollout = {
@@ -185,8 +189,15 @@ export type EndedRollout = {
   readonly kind: RolloutKind;
   readonly outcome: 'succeeded' | 'failed' | 'aborted';
   readonly message: string;
+  /** Of the definition that it ran with. */
+  readonly revision: number;
+  readonly startedAt: Instant;
   readonly targets: readonly PlannedTarget[];
+  readonly batches: readonly (readonly PlannedTarget[])[];
   readonly batch: number;
+  readonly outcomes: PersistentMap<ClusterId, TargetOutcome>;
+  /** Why its failure led to no automatic rollback. */
+  readonly rollbackDeclined?: string;
   readonly undoes?: RolloutId;
 };
 
@@ -198,7 +209,7 @@ export type TargetState = {
   readonly generation: number;
   readonly path: string;
   readonly revision: number;
-  readonly cause: 'rollout' | 'late-join' | 'definition-changed' | 'prune-confirmed';
+  readonly cause: AssignmentCause;
   readonly assignedAt: Instant;
   readonly rolloutId?: RolloutId;
   readonly confirmedPruneGeneration?: number;

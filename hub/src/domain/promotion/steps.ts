@@ -2,91 +2,19 @@ import type { ClusterId } from '@fairlead/shared/ids';
 import type { PipelineDefinition, StageDefinition } from '../pipeline/definition.ts';
 import { resolvePath, treeRoot } from '../rollout/index.ts';
 import { isSettledOn, newestEligible, supersededBy } from './candidate.ts';
-import type { PipelineEvent, ReportEvidence } from './events.ts';
-import { clustersOf, evidenceFor, type FleetView, lastSaid } from './fleet-view.ts';
-import { get } from './persistent-map.ts';
+import type { PipelineEvent } from './events.ts';
+import { clustersOf, evidenceFor, type FleetView, lastSaid, listed } from './fleet-view.ts';
+import { evaluateGates, isOpen } from './gates/index.ts';
+import { get, values } from './persistent-map.ts';
 import { assign } from './plan-rollout.ts';
 import type { ClusterSnapshot, TargetReport } from './snapshot.ts';
-import { type ActivePipeline, stageState, type TargetState } from './state.ts';
-
-/** What the targets of the running rollout have proven since the last look. */
-export function targetOutcomes(
-  state: ActivePipeline,
-  stage: StageDefinition,
-  fleet: FleetView,
-): PipelineEvent[] {
-  const { rollout, targets } = stageState(state, stage.name);
-  if (rollout === undefined) return [];
-  return rollout.targets.flatMap(({ cluster, clusterName }): PipelineEvent[] => {
-    const target = get(targets, cluster);
-    if (target?.rolloutId !== rollout.id || get(rollout.outcomes, cluster)) return [];
-    const report = evidenceFor(fleet, stage.name, target);
-    if (report === undefined) return [];
-    const outcome = { stage: stage.name, rolloutId: rollout.id, cluster, clusterName };
-    const evidence = evidenceOf(report);
-    if (['settled', 'prune-held'].includes(report.phase) && report.health === 'healthy') {
-      return [{ type: 'TargetSucceeded', ...outcome, evidence }];
-    }
-    if (report.phase === 'failed' && report.terminal) {
-      return [{ type: 'TargetFailed', ...outcome, message: report.message, evidence }];
-    }
-    return [];
-  });
-}
-
-const evidenceOf = (report: TargetReport): ReportEvidence => {
-  const { agentEpoch, sequence, generation, commit, receivedAt } = report;
-  return { agentEpoch, sequence, generation, commit, receivedAt };
-};
-
-/** The end of the running rollout, if there is one: what was proven comes before the deadline. */
-export function rolloutEnd(
-  state: ActivePipeline,
-  stage: StageDefinition,
-  fleet: FleetView,
-): PipelineEvent[] {
-  const { rollout, targets } = stageState(state, stage.name);
-  if (rollout === undefined) return [];
-  const { id: rolloutId, release } = rollout;
-  const ended = { stage: stage.name, rolloutId, release };
-  const fail = (
-    code: 'progress_deadline_exceeded' | 'target_failed' | 'no_targets',
-    message: string,
-  ): PipelineEvent[] => [
-    { type: 'RolloutFailed', ...ended, failure: { code, message }, at: fleet.at },
-  ];
-
-  if (rollout.targets.length === 0) {
-    return fail('no_targets', 'every target left the stage before the rollout ended');
-  }
-  const failed = rollout.targets.flatMap(({ cluster, clusterName }) => {
-    const outcome = get(rollout.outcomes, cluster);
-    return outcome?.outcome === 'failed' ? [`${clusterName}: ${outcome.message}`] : [];
-  });
-  if (failed.length > 0) return fail('target_failed', listed(failed));
-  const open = rollout.targets.filter(({ cluster }) => !get(rollout.outcomes, cluster));
-  const targetsTotal = rollout.targets.length;
-  if (open.length === 0) {
-    const targetsSucceeded = targetsTotal;
-    const counts = { targetsSucceeded, targetsTotal };
-    return [{ type: 'RolloutSucceeded', ...ended, ...counts, at: fleet.at }];
-  }
-  if (fleet.at < rollout.deadlineAt) return [];
-  const said = open.map(({ cluster, clusterName }) => {
-    const target = get(targets, cluster);
-    return target?.rolloutId === rolloutId
-      ? lastSaid(fleet, stage.name, target)
-      : `${clusterName} could not be assigned`;
-  });
-  const healthy = `${targetsTotal - open.length} of ${targetsTotal} targets became healthy`;
-  return fail('progress_deadline_exceeded', `${healthy}; ${listed(said)}`);
-}
-
-const listedMax = 20;
-/** A failure is read by a person: of a thousand clusters it names the first few and counts the rest. */
-const listed = (items: readonly string[]): string =>
-  items.slice(0, listedMax).join('; ') +
-  (items.length > listedMax ? `; and ${items.length - listedMax} more` : '');
+import {
+  type ActivePipeline,
+  releaseOf,
+  type StageState,
+  stageState,
+  type TargetState,
+} from './state.ts';
 
 /** Whether the stage is healthy with the release that it settled on; an event only on a change. */
 export function healthChange(
@@ -94,12 +22,11 @@ export function healthChange(
   stage: StageDefinition,
   fleet: FleetView,
 ): PipelineEvent[] {
-  const { stay, rollout, lastRollout, targets } = stageState(state, stage.name);
+  const inStage = stageState(state, stage.name);
+  const { stay, rollout } = inStage;
   if (stay === undefined || rollout !== undefined) return [];
-  const members = (lastRollout?.targets ?? []).flatMap(
-    ({ cluster }) => get(targets, cluster) ?? [],
-  );
-  const { health, message } = stageHealth(members, stay.health, (target) => ({
+  const { health, message } = stageHealth(membersOf(inStage), stay.health, (target) => ({
+    isFlapping: (report) => isFlapping(report, fleet.at),
     offline: fleet.clusters.get(target.cluster)?.status !== 'connected',
     report: evidenceFor(fleet, stage.name, target),
     said: () => lastSaid(fleet, stage.name, target),
@@ -112,13 +39,35 @@ export function healthChange(
 }
 
 /**
- * The worst of the targets that the rollout had; a late joiner neither delays nor breaks a soak. After its success a
+ * Targets by which the stage's health is told: those that the last rollout succeeded with, so that neither a late joiner
+ * nor one that it went on without changes what was proven. After a return all of them are.
+ */
+function membersOf({ lastRollout, targets }: StageState): readonly TargetState[] {
+  if (lastRollout === undefined || lastRollout.undoes !== undefined) return [...values(targets)];
+  const { outcomes } = lastRollout;
+  return lastRollout.targets.flatMap(({ cluster }) =>
+    get(outcomes, cluster)?.outcome === 'succeeded' ? (get(targets, cluster) ?? []) : [],
+  );
+}
+
+/** More breaks than this in one generation, and only a quiet time makes the stage healthy again. */
+export const healthBreaksMax = 5;
+export const quietAfterBreaksMs = 60_000;
+
+/** A target that comes and goes would else write two decisions each time. */
+const isFlapping = (report: TargetReport, at: number): boolean =>
+  (report.healthBreaks ?? 0) > healthBreaksMax &&
+  at - (report.healthySince ?? report.receivedAt) < quietAfterBreaksMs;
+
+/**
+ * The worst of its members; a late joiner neither delays nor breaks a soak. After its success a
  * target that progresses again (an autoscaler, a node drained) is as healthy as it was.
  */
 function stageHealth(
   members: readonly TargetState[],
   before: 'healthy' | 'unhealthy' | 'unknown' | undefined,
   look: (target: TargetState) => {
+    isFlapping: (report: TargetReport) => boolean;
     offline: boolean;
     report: TargetReport | undefined;
     said: () => string;
@@ -129,10 +78,12 @@ function stageHealth(
   const unknown: string[] = [];
   let progressing = false;
   for (const target of members) {
-    const { offline, report, said } = look(target);
+    const { offline, report, said, isFlapping } = look(target);
     if (report?.phase === 'failed' || ['degraded', 'missing'].includes(report?.health ?? '')) {
       unhealthy.push(said());
     } else if (offline || report === undefined || report.health === 'unknown') unknown.push(said());
+    else if (before === 'unhealthy' && isFlapping(report))
+      unhealthy.push(`${said()} again, and comes and goes`);
     else if (report.health !== 'healthy') progressing = true;
   }
   if (unhealthy.length > 0) return { health: 'unhealthy', message: listed(unhealthy) };
@@ -162,9 +113,13 @@ export function reassignments(
   stage: StageDefinition,
   fleet: FleetView,
 ): PipelineEvent[] {
-  const { rollout, current, targets } = stageState(state, stage.name);
+  const { rollout, lastRollout, current, targets } = stageState(state, stage.name);
   const planned = new Set<ClusterId>(rollout?.targets.map(({ cluster }) => cluster));
-  const settled = current !== undefined && isSettledOn(state, stage.name, current.release);
+  // What was returned to its own former release stays there.
+  const settled =
+    current !== undefined &&
+    lastRollout?.undoes === undefined &&
+    isSettledOn(state, stage.name, current.release);
   // What passed without a rollout is the same content: its targets keep the assignment that they have.
   const runs = current?.runs ?? current?.release;
   let { generation } = state;
@@ -184,7 +139,7 @@ export function reassignments(
     return events;
   };
   const changed = configurationChanges(state, stage);
-  return clustersOf(stage, fleet).flatMap((cluster) => {
+  const events = clustersOf(stage, fleet).flatMap((cluster) => {
     if (planned.has(cluster.id)) return [];
     const target = get(targets, cluster.id);
     if (runs !== undefined && target === undefined) return assigned(cluster, runs, 'late-join');
@@ -196,6 +151,16 @@ export function reassignments(
       ? assigned(cluster, target.release, 'definition-changed')
       : [];
   });
+  return events.length > 0 && isFrozen(state, stage, fleet) ? [] : events;
+}
+
+/** A freeze holds assignments that nobody asked for as well: they follow when it ends. */
+function isFrozen(state: ActivePipeline, stage: StageDefinition, fleet: FleetView): boolean {
+  const inStage = stageState(state, stage.name);
+  const release = inStage.current && releaseOf(state, inStage.current.release);
+  if (release === undefined) return false;
+  const context = { state, stage, inStage, release, at: fleet.at, fleet };
+  return evaluateGates(context, ['freeze']).some((gate) => !isOpen(gate));
 }
 
 /** Tells whether a target would run otherwise by the definition in force than by the one it was assigned with. */

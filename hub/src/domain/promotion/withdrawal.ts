@@ -5,7 +5,7 @@ import type { PipelineCommand } from './commands.ts';
 import { type Decision, refuse } from './decision.ts';
 import type { PipelineEvent, RolloutTarget, WithdrawalCause } from './events.ts';
 import { belongs, type FleetView } from './fleet-view.ts';
-import { values } from './persistent-map.ts';
+import { get, values } from './persistent-map.ts';
 import {
   type ActivePipeline,
   type HeldWithdrawal,
@@ -39,7 +39,23 @@ export function withdrawals(
   const gone = leaving.filter(isGone);
   if (gone.length > 0)
     return withdrawn(state, stage.name, gone, { cause: 'cluster-removed', fleet });
+  const planned = plannedOnly(inStage, stage, fleet);
+  if (planned.length > 0) {
+    return withdrawn(state, stage.name, planned, { cause: 'unmatched', fleet });
+  }
   return orHold(state, { name: stage.name, inStage, fleet, leaving, cause: 'unmatched' });
+}
+
+/** Targets of the running rollout that left before they were assigned anything: nobody needs to be asked. */
+function plannedOnly(
+  { rollout, targets }: StageState,
+  stage: StageDefinition,
+  fleet: FleetView,
+): RolloutTarget[] {
+  return (rollout?.targets ?? []).filter(({ cluster }) => {
+    const known = fleet.clusters.get(cluster);
+    return !get(targets, cluster) && (known === undefined || !belongs(stage, known));
+  });
 }
 
 /** Stages that the definition does not name any more: their rollouts end and their targets leave. */

@@ -1,4 +1,5 @@
-// What a target must run: assignments composed from recorded decisions and the definition that they name.
+// What a target must run: assignments composed from recorded decisions and the definition that they name, and how a
+// stage's clusters are shared out to waves.
 // Pure; imports `ids` and the types of its sibling subjects.
 export {
   type Assignment,
@@ -11,3 +12,4 @@ export {
   treeRoot,
   withdrawnAssignment,
 } from './assignment.ts';
+export { amountAtLeastOne, amountOf, listOf, planWaves, type WavePlan } from './waves.ts';

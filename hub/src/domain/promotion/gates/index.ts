@@ -32,8 +32,12 @@ const gates: Readonly<Record<GateName, Gate>> = {
   freeze: freezeGate,
 };
 
-export const evaluateGates = (context: GateContext): GateResult[] =>
-  gateNames.flatMap((gate) => {
+/** All of them, or those that are named. */
+export const evaluateGates = (
+  context: GateContext,
+  names: readonly GateName[] = gateNames,
+): GateResult[] =>
+  names.flatMap((gate) => {
     const result = gates[gate](context);
     if (result === undefined) return [];
     const bypassed = result.passed ? undefined : bypassOf(context, gate);
