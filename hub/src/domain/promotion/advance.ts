@@ -113,10 +113,11 @@ function admission(
   const [rolloutId] = newIds;
   const inStage = stageState(state, stage.name);
   if (rolloutId === undefined || isControl(stage)) return [];
-  const { clusters, fault } = plannedTargets(stage, fleet);
-  if (fault !== undefined) return [];
   const requested = requestedRelease(state, stage);
   const next = nextCandidate(state, stage, fleet.at).release;
+  if (requested === undefined && next === undefined) return [];
+  const { clusters, fault } = plannedTargets(stage, fleet);
+  if (fault !== undefined) return [];
   for (const release of [requested, next]) {
     if (release === undefined || wayWithoutRollout(state, stage, release)) continue;
     if (inStage.rollout !== undefined && !mayInterrupt(stage, inStage, release, state)) continue;

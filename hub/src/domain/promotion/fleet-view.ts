@@ -15,21 +15,43 @@ export type FleetView = Omit<Snapshot, 'clusters' | 'reports'> & {
   readonly clusters: ReadonlyMap<ClusterId, ClusterSnapshot>;
   readonly reportOf: (stage: StageName, cluster: ClusterId) => TargetReport | undefined;
   readonly statusOf: (commit: CommitId, name: string) => CommitStatus | undefined;
+  readonly membersOf: (stage: StageDefinition) => StageMembers;
+};
+
+type StageMembers = {
+  /** By name, so that plans do not depend on the order of a query. */
+  readonly clusters: readonly ClusterSnapshot[];
+  readonly ids: ReadonlySet<ClusterId>;
 };
 
 export function fleetView(snapshot: Snapshot): FleetView {
-  const key = (stage: StageName, cluster: ClusterId) => `${stage}/${cluster}`;
-  const reports = new Map(
-    snapshot.reports.map((report) => [key(report.stage, report.cluster), report]),
+  const reports = new Map<StageName, Map<ClusterId, TargetReport>>();
+  for (const report of snapshot.reports) {
+    const ofStage = reports.get(report.stage) ?? new Map<ClusterId, TargetReport>();
+    reports.set(report.stage, ofStage.set(report.cluster, report));
+  }
+  const byName = [...snapshot.clusters].sort((left, right) =>
+    left.name < right.name ? -1 : left.name > right.name ? 1 : 0,
   );
   const statuses = new Map(
     snapshot.statuses.map((status) => [`${status.commit} ${status.name}`, status]),
   );
+  // One look asks for the same clusters many times.
+  const known = new Map<StageDefinition, StageMembers>();
+  const membersOf = (stage: StageDefinition): StageMembers => {
+    const found = known.get(stage);
+    if (found !== undefined) return found;
+    const clusters = byName.filter((cluster) => belongs(stage, cluster));
+    const members = { clusters, ids: new Set(clusters.map(({ id }) => id)) };
+    known.set(stage, members);
+    return members;
+  };
   return {
     ...snapshot,
     clusters: new Map(snapshot.clusters.map((cluster) => [cluster.id, cluster])),
     statusOf: (commit, name) => statuses.get(`${commit} ${name}`),
-    reportOf: (stage, cluster) => reports.get(key(stage, cluster)),
+    reportOf: (stage, cluster) => reports.get(stage)?.get(cluster),
+    membersOf,
   };
 }
 
@@ -50,17 +72,20 @@ export const selects = (
   clusters !== undefined &&
   Object.entries(clusters.matchLabels).every(([key, value]) => labels[key] === value);
 
-/** By name, so that plans do not depend on the order of a query. */
-export const clustersOf = (stage: StageDefinition, fleet: FleetView): ClusterSnapshot[] =>
-  [...fleet.clusters.values()]
-    .filter((cluster) => belongs(stage, cluster))
-    .sort((left, right) => (left.name < right.name ? -1 : left.name > right.name ? 1 : 0));
+/** In the order of their names. */
+export const clustersOf = (stage: StageDefinition, fleet: FleetView): readonly ClusterSnapshot[] =>
+  fleet.membersOf(stage).clusters;
+
+/** Whether the cluster is known and belongs to the stage. */
+export const isMember = (stage: StageDefinition, fleet: FleetView, cluster: ClusterId): boolean =>
+  fleet.membersOf(stage).ids.has(cluster);
 
 /** The same, of a list as queries give it. */
 export const clustersOfStage = (
   stage: StageDefinition,
   clusters: readonly ClusterSnapshot[],
-): ClusterSnapshot[] => clustersOf(stage, fleetView(snapshotOf({ at: 0, clusters, reports: [] })));
+): readonly ClusterSnapshot[] =>
+  clustersOf(stage, fleetView(snapshotOf({ at: 0, clusters, reports: [] })));
 
 /** Clusters of the stage whose labels do not give the stage's path a value, in words. */
 export const pathFaults = (

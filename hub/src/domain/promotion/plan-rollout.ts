@@ -20,7 +20,7 @@ const planTargetsPerEventMax = 750;
 export function plannedTargets(
   stage: StageDefinition,
   fleet: FleetView,
-): { clusters: ClusterSnapshot[]; fault?: string } {
+): { clusters: readonly ClusterSnapshot[]; fault?: string } {
   const clusters = clustersOf(stage, fleet);
   const labels = Object.entries(stage.clusters?.matchLabels ?? {}).map((pair) => pair.join('='));
   if (clusters.length === 0) {

@@ -1,3 +1,4 @@
+import type { NewId } from '@fairlead/shared/ids';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import type { PipelineCommand } from './commands.ts';
@@ -5,7 +6,8 @@ import { decidePipeline } from './decide.ts';
 import type { PipelineEvent } from './events.ts';
 import { evolvePipeline } from './evolve.ts';
 import { explain, nextWakeAt } from './explain.ts';
-import { initialPipelineState } from './state.ts';
+import { get } from './persistent-map.ts';
+import { initialPipelineState, stageState } from './state.ts';
 import {
   commit,
   createStory,
@@ -136,6 +138,23 @@ const actionArbitrary: fc.Arbitrary<Action> = fc.oneof(
       })),
   },
   {
+    weight: 2,
+    arbitrary: fc
+      .tuple(stageArbitrary, fc.constantFrom('pause-rollout', 'continue-rollout'))
+      .map(([stage, type]) => ({
+        name: `${type} ${stage}`,
+        run: (story: Story) =>
+          tryTo(story, { type: type as 'pause-rollout', stage, reason: 'test', at: story.now }),
+      })),
+  },
+  {
+    weight: 1,
+    arbitrary: stageArbitrary.map((stage) => ({
+      name: `abort-rollout ${stage} with a rollback`,
+      run: (story: Story) => tryTo(story, abortion(story, stage)),
+    })),
+  },
+  {
     weight: 1,
     arbitrary: fc.tuple(fc.boolean(), fc.boolean()).map(([manual, moved]) => ({
       name: `define${manual ? ' by hand' : ''}${moved ? ' at another path' : ''}`,
@@ -145,13 +164,37 @@ const actionArbitrary: fc.Arbitrary<Action> = fc.oneof(
   },
 );
 
+const abortion = (story: Story, stage: typeof staging): PipelineCommand => ({
+  type: 'abort-rollout',
+  stage,
+  reason: 'test',
+  rollback: { snapshot: story.snapshot(), newId: story.newIds()[0] as NewId },
+});
+
 const definition = (manual = false, moved = false) =>
   definitionOf(
     stageOf('staging', moved ? { path: 'apps/moved' } : {}),
-    stageOf('canary', { after: [staging] }),
+    stageOf('canary', {
+      after: [staging],
+      rollout: {
+        waves: [{ kind: 'size', max: { count: 1 } }],
+        offline: 'skip-and-catch-up',
+        lateJoin: 'append',
+        onFailure: 'rollback',
+      },
+    }),
     stageOf('production', {
       after: [staging, canary],
       soakMs: 5 * minuteMs,
+      holdAfterRollback: 'until-newer-release',
+      rollout: {
+        waves: [{ kind: 'size', max: { percent: 50 } }],
+        maxConcurrent: { count: 1 },
+        maxFailures: { count: 1 },
+        minHealthyMs: minuteMs,
+        offline: 'fail',
+        onFailure: 'rollback-wave',
+      },
       promote: manual ? 'manual' : 'automatic',
     }),
   );
@@ -223,7 +266,7 @@ test('promise 2, gates: every rollout but a rollback was admitted with every gat
       }
       if (event.type === 'RolloutStarted') {
         entered.add(`${event.stage}/${event.release}`);
-        if (event.kind === 'rollback') continue;
+        if (event.kind === 'rollback' || event.kind === 'automatic-rollback') continue;
         expect(admitted.get(`${event.rolloutId}/${event.release}`)).toBe(true);
       }
       if (event.type === 'TargetAssigned') {
@@ -247,7 +290,7 @@ test('promise 3, evidence: a target succeeds only by a report about what it was 
     }
   }));
 
-test('promise 4, single writer: at most one rollout runs in a stage, and each ends once', () =>
+test('promise 4, property 3, single writer: at most one rollout runs in a stage, and each ends once', () =>
   property((actions) => {
     const running = new Map<string, string>();
     for (const event of live(actions).events) {
@@ -261,6 +304,67 @@ test('promise 4, single writer: at most one rollout runs in a stage, and each en
         running.delete(ended.stage);
       }
     }
+  }));
+
+test('property 10, coverage: a plan holds every target of its stage once, however many events it takes', () =>
+  property((actions) => {
+    const planned = new Map<string, string[]>();
+    for (const event of live(actions).events) {
+      if (event.type === 'RolloutStarted') {
+        const names = event.batches.flat().map(({ cluster }) => cluster);
+        expect(new Set(names).size).toBe(names.length);
+        planned.set(event.rolloutId, names);
+      }
+      if (event.type === 'TargetWithdrawn') {
+        for (const [id, names] of planned) {
+          planned.set(
+            id,
+            names.filter((name) => name !== event.cluster),
+          );
+        }
+      }
+      if (event.type === 'RolloutExtended') {
+        const before = planned.get(event.rolloutId) ?? [];
+        for (const { cluster } of event.targets) expect(before).not.toContain(cluster);
+        planned.set(event.rolloutId, [...before, ...event.targets.map(({ cluster }) => cluster)]);
+      }
+      if (event.type === 'TargetAssigned' && event.cause === 'rollout') {
+        expect(planned.get(event.rolloutId ?? '')).toContain(event.cluster);
+      }
+    }
+  }));
+
+test('a batch starts only when each target of the ones before has an outcome', () =>
+  property((actions) => {
+    const story = live(actions);
+    replay(story.events, (event, before) => {
+      if (event.type !== 'BatchStarted' || before.status !== 'active') return;
+      const { rollout } = stageState(before, event.stage);
+      for (const { cluster } of (rollout?.batches ?? []).slice(0, event.batch).flat()) {
+        expect(rollout && get(rollout.outcomes, cluster)).toBeDefined();
+      }
+    });
+  }));
+
+test('property 9, no oscillation: a release is undone by itself at most once in a stage', () =>
+  property((actions) => {
+    const undone: string[] = [];
+    const releaseOf = new Map<string, string>();
+    for (const event of live(actions).events) {
+      if (event.type !== 'RolloutStarted') continue;
+      releaseOf.set(event.rolloutId, event.release);
+      if (event.kind !== 'automatic-rollback') continue;
+      undone.push(`${event.stage}/${releaseOf.get(event.undoes ?? '')}`);
+    }
+    expect(new Set(undone).size).toBe(undone.length);
+  }));
+
+test('property 7, idempotence: a prefix that is replayed twice makes the same state', () =>
+  property((actions) => {
+    const { events } = live(actions);
+    const prefix = events.slice(0, Math.ceil(events.length / 2));
+    const folded = () => prefix.reduce(evolvePipeline, initialPipelineState);
+    expect(folded()).toEqual(folded());
   }));
 
 test('promise 5, no going back: the generations of a target only grow, over withdrawals too', () =>
@@ -303,6 +407,7 @@ test('no oscillation: without a person, a release is rolled out to a stage at mo
     const alone = actions.filter(({ name }) => !people.some((word) => name.startsWith(word)));
     const started = live(alone)
       .eventsOf('RolloutStarted')
+      .filter(({ undoes }) => undoes === undefined)
       .map((event) => `${event.stage}/${event.release}`);
     expect(new Set(started).size).toBe(started.length);
   }));
@@ -313,7 +418,10 @@ test('convergence: once the faults end and people step back, every target runs t
     tryTo(story, { type: 'define-pipeline', definition: definition() });
     for (const name of ['d', 'e']) story.removeCluster(name);
     story.cluster('a', 'staging').cluster('b', 'canary').cluster('c', 'production');
-    for (const stage of stages) tryTo(story, { type: 'resume-stage', stage, reason: 'end' });
+    for (const stage of stages) {
+      tryTo(story, { type: 'resume-stage', stage, reason: 'end' });
+      tryTo(story, { type: 'continue-rollout', stage, reason: 'end', at: story.now });
+    }
     push(story);
     story.advance();
     for (let round = 0; round < 12; round++) {

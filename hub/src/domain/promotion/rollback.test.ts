@@ -244,7 +244,8 @@ describe('rollback by a person', () => {
       type: 'record-branch',
       head: commit(2),
       releases: [],
-      at: story.now, onBranch: known.map(({ commit: id }) => id),
+      at: story.now,
+      onBranch: known.map(({ commit: id }) => id),
     });
     story.advance();
     expect(story.outcome(staging, commit(2))).toBe('rolled-back');

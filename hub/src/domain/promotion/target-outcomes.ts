@@ -196,6 +196,7 @@ export function rolloutEnd(
       message: 'every target left the stage before the rollout ended',
     });
   }
+  if (outcomes.size === 0) return [];
   const { maxFailures } = stageOfRollout(state, stage, rollout).rollout;
   const budget = amountOf(maxFailures, targetsTotal);
   const count = countOutcomes(rollout);

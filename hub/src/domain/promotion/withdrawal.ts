@@ -4,7 +4,7 @@ import { deletionOrderAgeMsMax } from '../rollout/index.ts';
 import type { PipelineCommand } from './commands.ts';
 import { type Decision, refuse } from './decision.ts';
 import type { PipelineEvent, RolloutTarget, WithdrawalCause } from './events.ts';
-import { belongs, type FleetView } from './fleet-view.ts';
+import { type FleetView, isMember } from './fleet-view.ts';
 import { get, values } from './persistent-map.ts';
 import {
   type ActivePipeline,
@@ -28,10 +28,9 @@ export function withdrawals(
   fleet: FleetView,
 ): PipelineEvent[] {
   const inStage = stageState(state, stage.name);
-  const leaving = [...values(inStage.targets)].filter(({ cluster }) => {
-    const known = fleet.clusters.get(cluster);
-    return known === undefined || !belongs(stage, known);
-  });
+  const leaving = [...values(inStage.targets)].filter(
+    ({ cluster }) => !isMember(stage, fleet, cluster),
+  );
   const isGone = ({ cluster }: RolloutTarget): boolean => {
     const known = fleet.clusters.get(cluster);
     return known === undefined || known.status === 'revoked';
@@ -52,10 +51,9 @@ function plannedOnly(
   stage: StageDefinition,
   fleet: FleetView,
 ): RolloutTarget[] {
-  return (rollout?.targets ?? []).filter(({ cluster }) => {
-    const known = fleet.clusters.get(cluster);
-    return !get(targets, cluster) && (known === undefined || !belongs(stage, known));
-  });
+  return (rollout?.targets ?? []).filter(
+    ({ cluster }) => !isMember(stage, fleet, cluster) && !get(targets, cluster),
+  );
 }
 
 /** Stages that the definition does not name any more: their rollouts end and their targets leave. */

@@ -181,6 +181,7 @@ export function resolvePath(
   template: string,
   cluster: { name: string; labels: Readonly<Record<string, string>> },
 ): { path: string; missing: string[] } {
+  if (!template.includes('${')) return { path: template, missing: [] };
   const missing: string[] = [];
   const path = template.replaceAll(/\$\{([^}]*)\}/g, (placeholder, expression: string) => {
     if (expression === 'cluster.name') return cluster.name;

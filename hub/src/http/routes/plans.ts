@@ -38,7 +38,10 @@ export function planEndpoints(options: HttpApiOptions): Endpoint[] {
     return expectOk(parseCommitId(newest), 'a release of the read model');
   };
 
-  const clustersFor = (stage: StageDefinition, cluster: string | undefined): ClusterSnapshot[] => {
+  const clustersFor = (
+    stage: StageDefinition,
+    cluster: string | undefined,
+  ): readonly ClusterSnapshot[] => {
     const all = clustersOfStage(stage, readModel.clusterSnapshots());
     if (cluster !== undefined) {
       const row = found(readModel.findCluster(cluster), 'cluster', cluster);
