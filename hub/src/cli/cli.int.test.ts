@@ -279,6 +279,13 @@ describe('stages', () => {
     [['resume', 'checkout/production', '--reason', 'why'], { reason: 'why' }, 'resume'],
     [['abort', 'checkout/production', '--reason', 'why'], { reason: 'why' }, 'abort'],
     [
+      ['abort', 'checkout/production', '--rollback', '--reason', 'why'],
+      { reason: 'why', rollback: true },
+      'abort',
+    ],
+    [['pause', 'checkout/production', '--reason', 'why'], { reason: 'why' }, 'pause'],
+    [['continue', 'checkout/production', '--reason', 'why'], { reason: 'why' }, 'continue'],
+    [
       ['rollback', 'checkout/production', 'abcdef1', '--reason', 'why'],
       { release: 'abcdef1', reason: 'why' },
       'rollback',
@@ -304,6 +311,36 @@ describe('stages', () => {
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).not.toBe('');
     expect(hub.requests).toHaveLength(0);
+  });
+
+  test('rollouts are listed with their waves and how their targets fared', async () => {
+    const target = (state: string) => ({ cluster: state, state });
+    hub.answer('GET /pipelines/checkout/rollouts', {
+      items: [
+        {
+          id: 'rollout1',
+          pipeline: 'checkout',
+          stage: 'production',
+          release: 'abcdef1234'.padEnd(40, '0'),
+          kind: 'promotion',
+          state: 'running',
+          startedAt: new Date(Date.now() - 60_000).toISOString(),
+          batch: 2,
+          batches: [['a'], ['b', 'c'], ['d']],
+          paused: { reason: 'look', since: new Date().toISOString() },
+          targets: ['succeeded', 'failed', 'skipped', 'waiting'].map(target),
+        },
+      ],
+    });
+    const { out } = await run('get', 'rollouts', 'checkout');
+    expect(out.split('\n')[1]?.split(/ {2,}/).slice(1, 7)).toEqual([
+      'checkout/production',
+      'abcdef1',
+      'promotion',
+      'paused: look',
+      '2 of 3',
+      '1 of 4 healthy, 1 failed, 1 skipped',
+    ]);
   });
 
   test('a refusal names the rule and ends with 1', async () => {

@@ -228,11 +228,19 @@ export function rolloutDocument(row: RolloutView): RolloutDocument {
     ...optional('endedAt', row.endedAt, timeText),
     ...optional('message', row.message, same),
     batches,
-    targets: row.targets.map(({ clusterName, state, message, at }) => ({
+    batch: row.batch + 1,
+    ...optional('paused', row.pausedAt, (since) => ({
+      reason: row.pausedReason ?? '',
+      since: timeText(since),
+    })),
+    ...optional('undoes', row.undoes, same),
+    ...optional('rollbackDeclined', row.rollbackDeclined, same),
+    targets: row.targets.map(({ clusterName, state, message, at, previous }) => ({
       cluster: clusterName,
       state,
       ...optional('message', message, same),
       ...optional('at', at, timeText),
+      ...optional('previous', previous, same),
     })),
   };
 }

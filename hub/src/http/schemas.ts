@@ -325,13 +325,23 @@ export const rolloutSchema = z
     deadlineAt: time,
     endedAt: time.optional(),
     message: z.string().optional(),
+    /** The names of each wave's clusters. */
     batches: z.array(z.array(name)),
+    /** The wave that runs, or ran last, from 1. */
+    batch: count,
+    paused: z.object({ reason: z.string(), since: time }).optional(),
+    /** The rollout whose targets it returns to what each ran before. */
+    undoes: z.string().optional(),
+    /** Why its failure led to no automatic rollback. */
+    rollbackDeclined: z.string().optional(),
     targets: z.array(
       z.object({
         cluster: name,
-        state: z.enum(['waiting', 'assigned', 'succeeded', 'failed']),
+        state: z.enum(['waiting', 'assigned', 'succeeded', 'failed', 'skipped']),
         message: z.string().optional(),
         at: time.optional(),
+        /** What it ran before. */
+        previous: commit.optional(),
       }),
     ),
   })
@@ -611,6 +621,14 @@ export type AcceptedRestoreDocument = z.infer<typeof acceptedRestoreSchema>;
 export const optionalReasonSchema = z
   .strictObject({ reason: z.string().max(1_000).default('') })
   .openapi('OptionalReason');
+export const abortSchema = z
+  .strictObject({
+    reason: z.string().max(1_000).default(''),
+    rollback: z.boolean().default(false).openapi({
+      description: 'Whether targets that the rollout has reached return to what each ran before.',
+    }),
+  })
+  .openapi('Abort');
 export const releaseQuerySchema = releaseReference.optional();
 
 export const explanationSchema = z
@@ -630,7 +648,16 @@ export const explanationSchema = z
         deadlineAt: time,
         succeeded: count,
         failed: count,
+        skipped: count,
         total: count,
+        /** The wave that runs, from 1, of so many. */
+        batch: count,
+        batches: count,
+        paused: z.object({ reason: z.string(), since: time }).optional(),
+        /** Targets past the deadline that it waits for, because they cannot be reached. */
+        waitsForOffline: z.array(name),
+        /** What keeps the next wave, or targets of this one that are not assigned yet. */
+        closed: z.array(gateResultSchema),
       })
       .optional(),
     targets: z.array(

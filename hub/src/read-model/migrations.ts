@@ -240,6 +240,15 @@ const migrations: readonly string[] = [
      differences_total   INTEGER NOT NULL,
      PRIMARY KEY (cluster_id, pipeline, stage, ordinal)
    ) STRICT, WITHOUT ROWID`,
+  `ALTER TABLE reports ADD COLUMN healthy_since INTEGER`,
+  `ALTER TABLE reports ADD COLUMN healthy_since_sequence INTEGER`,
+  `ALTER TABLE reports ADD COLUMN health_breaks INTEGER NOT NULL DEFAULT 0`,
+  `ALTER TABLE rollouts ADD COLUMN batch INTEGER NOT NULL DEFAULT 0`,
+  `ALTER TABLE rollouts ADD COLUMN paused_reason TEXT`,
+  `ALTER TABLE rollouts ADD COLUMN paused_at INTEGER`,
+  `ALTER TABLE rollouts ADD COLUMN undoes TEXT`,
+  `ALTER TABLE rollouts ADD COLUMN rollback_declined TEXT`,
+  `ALTER TABLE rollout_targets ADD COLUMN previous TEXT`,
 ];
 
 /** The file is of a newer program; it can be deleted, because everything in it can be read again. */

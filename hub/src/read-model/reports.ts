@@ -58,23 +58,82 @@ export type RecordReports = (
  * pipelines that have a report which they did not have before.
  */
 export function createRecordReports(orm: Orm): RecordReports {
-  const { epochOrdinal, held, replace, checkpoint } = prepareStatements(orm);
-  const isNewer = (report: ReceivedReport, ordinal: number): boolean => {
-    const { cluster, pipeline, stage } = report;
-    const before = held.get({ cluster, pipeline, stage });
+  const { epochOrdinal, held, replace, changeHealth, checkpoint } = prepareStatements(orm);
+  const isNewer = (report: ReceivedReport, ordinal: number, before: HeldReport | undefined) => {
     if (before === undefined || ordinal > before.ordinal) return true;
     return ordinal === before.ordinal && report.sequence > before.sequence;
   };
   return (reports, streamSequence) => {
     const pipelines = new Set<string>();
     for (const report of reports) {
+      const { cluster, pipeline, stage } = report;
       const ordinal = epochOrdinal(report);
-      if (!isNewer(report, ordinal)) continue;
-      replace(report, ordinal);
+      const before = held.get({ cluster, pipeline, stage });
+      if (isNewer(report, ordinal, before)) {
+        replace(report, ordinal, nextHealth(report, ordinal, before));
+      } else {
+        const change = before && ordinal === before.ordinal && lateBreak(report, before);
+        if (!change) continue;
+        changeHealth.run({ cluster, pipeline, stage, ...change });
+      }
       pipelines.add(report.pipeline);
     }
     checkpoint.run({ streamSequence });
     return pipelines;
+  };
+}
+
+/** Since when the generation is healthy without a break, by the receive time and sequence of the first such report. */
+type HealthyTime = {
+  readonly healthySince: number | null;
+  readonly healthySinceSequence: number | null;
+  readonly healthBreaks: number;
+};
+
+type HeldReport = HealthyTime & {
+  readonly ordinal: number;
+  readonly sequence: number;
+  readonly generation: number;
+  readonly receivedAt: number;
+};
+
+/** Healthy before it has settled is what ran before; healthy while something is done again is no break. */
+function nextHealth(
+  { generation, phase, health, sequence, receivedAt }: ReceivedReport,
+  ordinal: number,
+  before: HeldReport | undefined,
+): HealthyTime {
+  const same = before?.generation === generation ? before : undefined;
+  const { healthySince = null, healthBreaks = 0 } = same ?? {};
+  const isWell = health === 'healthy' && phase !== 'failed';
+  const isBreak = healthySince !== null && !isWell;
+  if (!isWell || (healthySince === null && !['settled', 'prune-held'].includes(phase))) {
+    const breaks = healthBreaks + (isBreak ? 1 : 0);
+    return { healthySince: null, healthySinceSequence: null, healthBreaks: breaks };
+  }
+  if (same === undefined || healthySince === null) {
+    return { healthySince: receivedAt, healthySinceSequence: sequence, healthBreaks };
+  }
+  // Sequences of another agent epoch start over, and all of them are later than the time before.
+  const sinceSequence = same.ordinal === ordinal ? same.healthySinceSequence : 0;
+  return { healthySince, healthySinceSequence: sinceSequence, healthBreaks };
+}
+
+/**
+ * A report that comes after newer ones can still tell of a break between them. How soon after it all was well again is not
+ * known, so the time starts with the newest report; the same report again changes nothing.
+ */
+function lateBreak(report: ReceivedReport, before: HeldReport): HealthyTime | undefined {
+  const { healthySinceSequence, sequence, receivedAt, healthBreaks } = before;
+  const isWell = report.health === 'healthy' && report.phase !== 'failed';
+  if (isWell || healthySinceSequence === null || report.generation !== before.generation) {
+    return undefined;
+  }
+  if (report.sequence <= healthySinceSequence) return undefined;
+  return {
+    healthySince: receivedAt,
+    healthySinceSequence: sequence,
+    healthBreaks: healthBreaks + 1,
   };
 }
 
@@ -116,13 +175,30 @@ function prepareStatements(orm: Orm) {
       return ordinal;
     },
     held: orm
-      .select({ ordinal: reportTable.epochOrdinal, sequence: reportTable.sequence })
+      .select({
+        ordinal: reportTable.epochOrdinal,
+        sequence: reportTable.sequence,
+        generation: reportTable.generation,
+        receivedAt: reportTable.receivedAt,
+        healthySince: reportTable.healthySince,
+        healthySinceSequence: reportTable.healthySinceSequence,
+        healthBreaks: reportTable.healthBreaks,
+      })
       .from(reportTable)
       .where(ofTarget(reportTable))
       .prepare(),
-    replace: (report: ReceivedReport, ordinal: number): void => {
+    changeHealth: orm
+      .update(reportTable)
+      .set({
+        healthySince: sql`${sql.placeholder('healthySince')}`,
+        healthySinceSequence: sql`${sql.placeholder('healthySinceSequence')}`,
+        healthBreaks: sql`${sql.placeholder('healthBreaks')}`,
+      })
+      .where(ofTarget(reportTable))
+      .prepare(),
+    replace: (report: ReceivedReport, ordinal: number, healthyTime: HealthyTime): void => {
       const { cluster, objects, pipeline, stage } = report;
-      put(reportRow(report, ordinal));
+      put({ ...reportRow(report, ordinal), ...healthyTime });
       removeObjects.run({ cluster, pipeline, stage });
       for (const [index, { object, health, message }] of objects.entries()) {
         const target = { clusterId: cluster, pipeline, stage };
@@ -141,7 +217,10 @@ function prepareStatements(orm: Orm) {
   };
 }
 
-function reportRow(report: ReceivedReport, epochOrdinal: number): typeof reportTable.$inferInsert {
+function reportRow(
+  report: ReceivedReport,
+  epochOrdinal: number,
+): Omit<typeof reportTable.$inferInsert, keyof HealthyTime> {
   const { pipeline, stage, agentEpoch, sequence, generation, commit, phase, health } = report;
   const { message, terminal, receivedAt, objectsTotal, objectsHealthy } = report;
   const { objectsTruncated, pruneHeldObjects, pruneHeld, pruneHeldDigest } = report;

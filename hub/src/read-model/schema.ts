@@ -184,12 +184,28 @@ export const rolloutTable = sqliteTable(
     deadlineAt: integer('deadline_at').notNull(),
     endedAt: integer('ended_at'),
     message: text('message'),
+    /** The batch that runs, from 0. */
+    batch: integer('batch').notNull(),
+    pausedReason: text('paused_reason'),
+    pausedAt: integer('paused_at'),
+    /** The rollout whose targets it returns to what they ran before. */
+    undoes: text('undoes'),
+    /** Why its failure led to no automatic rollback. */
+    rollbackDeclined: text('rollback_declined'),
   },
   (table) => [
     index('rollouts_position').on(table.position),
     index('rollouts_stage').on(table.pipeline, table.stage, table.position),
   ],
 );
+
+export const rolloutTargetStates = [
+  'waiting',
+  'assigned',
+  'succeeded',
+  'failed',
+  'skipped',
+] as const;
 
 export const rolloutTargetTable = sqliteTable(
   'rollout_targets',
@@ -199,9 +215,11 @@ export const rolloutTargetTable = sqliteTable(
     clusterName: text('cluster_name').notNull(),
     batch: integer('batch').notNull(),
     ordinal: integer('ordinal').notNull(),
-    state: text('state', { enum: ['waiting', 'assigned', 'succeeded', 'failed'] }).notNull(),
+    state: text('state', { enum: rolloutTargetStates }).notNull(),
     message: text('message'),
     at: integer('at'),
+    /** What it ran before. */
+    previous: text('previous'),
   },
   (table) => [primaryKey({ columns: [table.rolloutId, table.clusterId] })],
 );
@@ -313,6 +331,11 @@ export const reportTable = sqliteTable(
     pruneHeldDigest: text('prune_held_digest').notNull(),
     driftsTotal: integer('drifts_total').notNull(),
     ignoredTotal: integer('ignored_total').notNull(),
+    /** Receive time and sequence of the first report of the generation's last healthy time; null while it is not. */
+    healthySince: integer('healthy_since'),
+    healthySinceSequence: integer('healthy_since_sequence'),
+    /** How often the generation has stopped being healthy. */
+    healthBreaks: integer('health_breaks').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.clusterId, table.pipeline, table.stage] }),

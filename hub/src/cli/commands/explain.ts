@@ -31,7 +31,11 @@ export function addExplainCommand(program: Command, context: CliContext): void {
 function explanationText(explanation: ExplanationDocument, now: number): string {
   const { pipeline, stage, release, summary, gates } = explanation;
   const subject = `${pipeline}/${stage}${release ? `, release ${shortCommit(release)}` : ''}`;
-  if (gates.length === 0) return `${subject}: ${summary}`;
+  const blockers = explanation.targets
+    .map(({ blocker }) => blocker)
+    .filter((blocker) => blocker !== undefined)
+    .map((blocker) => `\n- ${blocker}`);
+  if (gates.length === 0) return `${subject}: ${summary}${blockers.join('')}`;
   const table = renderTable({
     columns: ['gate', 'passed', 'detail', 'clears'],
     rows: gates.map(({ gate, passed, detail, clearsAt }) => [
@@ -42,9 +46,5 @@ function explanationText(explanation: ExplanationDocument, now: number): string 
     ]),
     empty: '',
   });
-  const blockers = explanation.targets
-    .map(({ blocker }) => blocker)
-    .filter((blocker) => blocker !== undefined)
-    .map((blocker) => `\n- ${blocker}`);
   return `${subject}: ${summary}\n\n${table}${blockers.join('')}`;
 }

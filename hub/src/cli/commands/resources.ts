@@ -20,6 +20,7 @@ import { openSession, type Session } from '../session.ts';
 import { relativeTime, shortCommit } from '../words.ts';
 import { clustersTable } from './clusters.ts';
 import { orphansTable } from './deletions.ts';
+import { printRollouts } from './rollouts.ts';
 import { stagesTable } from './status.ts';
 
 export function addResourceCommands(program: Command, context: CliContext): void {
@@ -37,7 +38,7 @@ export function addResourceCommands(program: Command, context: CliContext): void
     .command('get')
     .description('list resources, or show one')
     .addArgument(new Argument('<kind>').choices(kinds))
-    .argument('[name]', 'of the resource; for releases and orphans, of the pipeline')
+    .argument('[name]', 'of the resource; for releases, rollouts and orphans, of the pipeline')
     .action(async (kind: Kind, name: string | undefined, _options: object, command: Command) => {
       await readers[kind](await openSession(context, command), name);
     });
@@ -78,7 +79,7 @@ async function readDocument(path: string): Promise<string> {
 const appliedText = ({ resources }: AppliedDocument): string =>
   resources.map(({ kind, name, outcome }) => `${kind.toLowerCase()}/${name} ${outcome}`).join('\n');
 
-const kinds = ['repositories', 'pipelines', 'releases', 'clusters', 'orphans'] as const;
+const kinds = ['repositories', 'pipelines', 'releases', 'rollouts', 'clusters', 'orphans'] as const;
 type Kind = (typeof kinds)[number];
 
 /** One document by its name, or all of a kind. */
@@ -105,6 +106,7 @@ const readers: Record<Kind, (session: Session, name: string | undefined) => Prom
     const items = session.api.items<TargetDocument>('/orphans', { pipeline: name });
     await session.printItems(items, (targets) => orphansTable(targets, session.now));
   },
+  rollouts: printRollouts,
   releases: async (session, name) => {
     if (name === undefined) {
       throw new CliError(

@@ -20,6 +20,8 @@ type StageVerb = {
   readonly takesRelease?: boolean;
   readonly reason?: 'required' | 'none';
   readonly force?: boolean;
+  /** Whether targets may return to what they ran. */
+  readonly rollback?: boolean;
   readonly done: (stage: string, release: string) => string;
 };
 
@@ -55,11 +57,24 @@ const verbs: readonly StageVerb[] = [
     name: 'abort',
     description: "end a stage's rollout; targets keep what they were assigned",
     reason: 'required',
+    rollback: true,
     done: (stage) => `The rollout of ${stage} is aborted.`,
+  },
+  {
+    name: 'pause',
+    description: "let a stage's rollout assign nothing more until it is continued",
+    reason: 'required',
+    done: (stage) => `The rollout of ${stage} is paused.`,
+  },
+  {
+    name: 'continue',
+    description: 'let a paused rollout go on',
+    reason: 'required',
+    done: (stage) => `The rollout of ${stage} goes on.`,
   },
 ];
 
-type VerbOptions = { reason?: string; force?: boolean };
+type VerbOptions = { reason?: string; force?: boolean; rollback?: boolean };
 
 export function addStageCommands(program: Command, context: CliContext): void {
   for (const verb of verbs) addVerb(program, context, verb);
@@ -99,17 +114,21 @@ function addVerb(program: Command, context: CliContext, verb: StageVerb): void {
   if (verb.force) {
     command.option('--force', 'pass over the gates that have not passed; goes on record');
   }
+  if (verb.rollback) {
+    command.option('--rollback', 'return every target that it reached to what it ran before');
+  }
   if (verb.reason === 'required') {
     command.requiredOption('--reason <text>', 'why, for the audit log');
   }
   command.action(async (stage: StageReference, ...rest: unknown[]) => {
     const release = verb.takesRelease ? (rest[0] as string | undefined) : undefined;
-    const { reason, force } = command.opts<VerbOptions>();
+    const { reason, force, rollback } = command.opts<VerbOptions>();
     const session = await openSession(context, command);
     const change = await session.api.send('POST', `${stagePath(stage)}:${verb.name}`, {
       ...(release === undefined ? {} : { release }),
       ...(reason === undefined ? {} : { reason }),
       ...(force === undefined ? {} : { force }),
+      ...(rollback === undefined ? {} : { rollback }),
     });
     session.print(change, () => verb.done(where(stage), shortCommit(release)));
   });

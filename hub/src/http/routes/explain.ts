@@ -50,9 +50,7 @@ function explanationDocument(pipeline: string, explanation: StageExplanation): E
     ...(candidate === undefined ? {} : { release: candidate.commit }),
     summary,
     gates: gates.map(gateDocument),
-    ...(rollout === undefined
-      ? {}
-      : { rollout: { ...rollout, deadlineAt: timeText(rollout.deadlineAt) } }),
+    ...(rollout === undefined ? {} : { rollout: runningDocument(rollout) }),
     targets: targets.map(targetDocument),
     ...(held === undefined
       ? {}
@@ -63,6 +61,23 @@ function explanationDocument(pipeline: string, explanation: StageExplanation): E
           },
         }),
     ...(nextChangeAt === undefined ? {} : { nextChangeAt: timeText(nextChangeAt) }),
+  };
+}
+
+function runningDocument({
+  deadlineAt,
+  paused,
+  closed,
+  waitsForOffline,
+  summary: _,
+  ...rollout
+}: NonNullable<StageExplanation['rollout']>): NonNullable<ExplanationDocument['rollout']> {
+  return {
+    ...rollout,
+    deadlineAt: timeText(deadlineAt),
+    ...(paused ? { paused: { reason: paused.reason, since: timeText(paused.at) } } : {}),
+    waitsForOffline: [...waitsForOffline],
+    closed: closed.map(gateDocument),
   };
 }
 

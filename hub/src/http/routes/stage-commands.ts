@@ -8,6 +8,7 @@ import { type Endpoint, endpoint } from '../endpoint.ts';
 import { parsedName } from '../names.ts';
 import { accepted, found } from '../problems.ts';
 import {
+  abortSchema,
   changeSchema,
   confirmPruneSchema,
   confirmWithdrawalSchema,
@@ -105,12 +106,56 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
       method: 'post',
       path: `${path}:abort`,
       tag,
-      summary: 'Ends the running rollout; targets keep what they were assigned.',
+      summary:
+        'Ends the running rollout; targets keep what they were assigned, or return to what they ran.',
+      params,
+      body: abortSchema,
+      response: changeSchema,
+      handle: async ({ params: { pipeline, stage }, body: { reason, rollback }, actor }) => {
+        const returning = rollback
+          ? {
+              rollback: {
+                snapshot: await snapshotOf(
+                  parsedName<PipelineName>(pipeline, 'pipeline'),
+                  clock.now(),
+                ),
+                newId: expectOk(parseNewId(random.nextId()), 'a new rollout id'),
+              },
+            }
+          : {};
+        const command = { type: 'abort-rollout', stage: stageName(stage), reason } as const;
+        return send(pipeline, { ...command, ...returning }, actor);
+      },
+    }),
+    endpoint({
+      method: 'post',
+      path: `${path}:pause`,
+      tag,
+      summary: 'Lets the running rollout assign nothing more until it is continued.',
+      params,
+      body: reasonSchema,
+      response: changeSchema,
+      handle: ({ params: { pipeline, stage }, body: { reason }, actor }) =>
+        send(
+          pipeline,
+          { type: 'pause-rollout', stage: stageName(stage), reason, at: clock.now() },
+          actor,
+        ),
+    }),
+    endpoint({
+      method: 'post',
+      path: `${path}:continue`,
+      tag,
+      summary: 'Lets a paused rollout go on; its deadlines move by as long as the pause was.',
       params,
       body: optionalReasonSchema,
       response: changeSchema,
       handle: ({ params: { pipeline, stage }, body: { reason }, actor }) =>
-        send(pipeline, { type: 'abort-rollout', stage: stageName(stage), reason }, actor),
+        send(
+          pipeline,
+          { type: 'continue-rollout', stage: stageName(stage), reason, at: clock.now() },
+          actor,
+        ),
     }),
     endpoint({
       method: 'post',

@@ -86,7 +86,7 @@ export function createPipelineFold(orm: Orm) {
         return rollouts.admitted(pipeline, { ...entry, event });
       case 'RolloutStarted':
         rollouts.started(pipeline, { ...entry, event });
-        markRelease(pipeline, event, 'rolling-out', recordedAt);
+        if (event.undoes === undefined) markRelease(pipeline, event, 'rolling-out', recordedAt);
         return changeStage(pipeline, event.stage, {
           currentRelease: event.release,
           rolloutId: event.rolloutId,
@@ -121,6 +121,7 @@ export function createPipelineFold(orm: Orm) {
         });
       case 'RolloutSucceeded':
         rollouts.ended({ ...entry, event }, 'succeeded');
+        if (rollouts.isReturn(event.rolloutId)) return;
         markRelease(pipeline, event, 'succeeded', recordedAt);
         return changeStage(pipeline, event.stage, {
           succeededRelease: event.release,
@@ -128,9 +129,11 @@ export function createPipelineFold(orm: Orm) {
         });
       case 'RolloutFailed':
         rollouts.ended({ ...entry, event }, 'failed');
+        if (rollouts.isReturn(event.rolloutId)) return;
         return markRelease(pipeline, event, 'failed', recordedAt);
       case 'RolloutAborted':
         rollouts.ended({ ...entry, event }, 'aborted');
+        if (rollouts.isReturn(event.rolloutId)) return;
         return markRelease(pipeline, event, 'aborted', recordedAt);
       case 'ReleaseSuperseded':
         return markRelease(pipeline, event, 'superseded', recordedAt);
@@ -168,13 +171,27 @@ export function createPipelineFold(orm: Orm) {
       case 'StageRefFailed':
       case 'StageRefOverwriteAllowed':
         return;
-      case 'BatchStarted':
-        return rollouts.change(event.rolloutId, { deadlineAt: event.deadlineAt });
+      case 'BatchStarted': {
+        const { batch, deadlineAt } = event;
+        return rollouts.change(event.rolloutId, { batch, deadlineAt });
+      }
       case 'TargetSkipped':
+        return rollouts.target(event.rolloutId, event.cluster, {
+          state: 'skipped',
+          at: recordedAt,
+          message: event.message,
+        });
       case 'RolloutPaused':
+        return rollouts.change(event.rolloutId, {
+          pausedReason: event.reason,
+          pausedAt: event.at,
+        });
       case 'RolloutContinued':
+        return rollouts.continued(event);
       case 'RolloutExtended':
+        return rollouts.extended(event);
       case 'AutomaticRollbackDeclined':
+        return rollouts.change(event.rolloutId, { rollbackDeclined: event.reason });
       case 'ReleaseWaiting':
       case 'ReleasePinned':
       case 'ReleaseUnpinned':

@@ -1,5 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm';
-import type { PipelineEvent } from '../../domain/promotion/events.ts';
+import type { PipelineEvent, PlannedTarget } from '../../domain/promotion/events.ts';
 import type { Orm } from '../orm.ts';
 import { preparedInsert } from '../prepared.ts';
 import { admissionTable, rolloutTable, rolloutTargetTable } from '../schema.ts';
@@ -7,14 +7,18 @@ import type { Entry } from './batch.ts';
 
 type Of<Type extends PipelineEvent['type']> = Entry<Extract<PipelineEvent, { type: Type }>>;
 type RolloutTargetState = {
-  readonly state: 'assigned' | 'succeeded' | 'failed';
+  readonly state: 'assigned' | 'succeeded' | 'failed' | 'skipped';
   readonly at: number;
   readonly message?: string;
 };
 
 /** Folds admissions, rollouts and how each of their targets fared. */
 export function createRolloutFold(orm: Orm) {
-  const insertTarget = preparedInsert(orm, rolloutTargetTable);
+  // One that left the plan and joined again starts over.
+  const insertTarget = preparedInsert(orm, rolloutTargetTable, {
+    key: [rolloutTargetTable.rolloutId, rolloutTargetTable.clusterId],
+    replace: ['batch', 'ordinal', 'state', 'message', 'at', 'previous'],
+  });
   const updateTarget = orm
     .update(rolloutTargetTable)
     .set({
@@ -29,6 +33,40 @@ export function createRolloutFold(orm: Orm) {
       ),
     )
     .prepare();
+  const rolloutOf = orm
+    .select({ undoes: rolloutTable.undoes })
+    .from(rolloutTable)
+    .where(eq(rolloutTable.id, sql.placeholder('id')))
+    .prepare();
+  const ofRollout = eq(rolloutTargetTable.rolloutId, sql.placeholder('rolloutId'));
+  const lastBatch = orm
+    .select({ batch: sql<number | null>`max(${rolloutTargetTable.batch})` })
+    .from(rolloutTargetTable)
+    .where(ofRollout)
+    .prepare();
+  const lastOrdinal = orm
+    .select({ ordinal: sql<number | null>`max(${rolloutTargetTable.ordinal})` })
+    .from(rolloutTargetTable)
+    .where(and(ofRollout, eq(rolloutTargetTable.batch, sql.placeholder('batch'))))
+    .prepare();
+  const lastBatchOf = (rolloutId: string): number => lastBatch.get({ rolloutId })?.batch ?? 0;
+  const plan = (
+    rolloutId: string,
+    { batch, targets }: { batch: number; targets: readonly PlannedTarget[] },
+  ): void => {
+    const first = (lastOrdinal.get({ rolloutId, batch })?.ordinal ?? -1) + 1;
+    for (const [index, { cluster, clusterName, previous }] of targets.entries()) {
+      insertTarget({
+        rolloutId,
+        clusterId: cluster,
+        clusterName,
+        batch,
+        ordinal: first + index,
+        state: 'waiting',
+        previous: previous ?? null,
+      });
+    }
+  };
   return {
     admitted: (pipeline: string, { event, recordedAt, position, actor }: Of<'ReleaseAdmitted'>) => {
       const { stage, release, rolloutId, definitionRevision, gates } = event;
@@ -52,7 +90,7 @@ export function createRolloutFold(orm: Orm) {
       orm.update(rolloutTable).set(change).where(eq(rolloutTable.id, id)).run();
     },
     started: (pipeline: string, { event, recordedAt, position }: Of<'RolloutStarted'>) => {
-      const { rolloutId: id, stage, release, kind, generation, deadlineAt } = event;
+      const { rolloutId: id, stage, release, kind, generation, deadlineAt, undoes } = event;
       orm
         .insert(rolloutTable)
         .values({
@@ -66,20 +104,32 @@ export function createRolloutFold(orm: Orm) {
           state: 'running',
           startedAt: recordedAt,
           deadlineAt,
+          batch: 0,
+          undoes: undoes ?? null,
         })
         .run();
-      const rows = event.batches.flatMap((targets, batch) =>
-        targets.map(({ cluster: clusterId, clusterName }, ordinal) => ({
-          rolloutId: id,
-          clusterId,
-          clusterName,
-          batch,
-          ordinal,
-          state: 'waiting' as const,
-        })),
-      );
-      for (const row of rows) insertTarget(row);
+      for (const [batch, targets] of event.batches.entries()) plan(id, { batch, targets });
     },
+    /** As the core moves it: by as long as the pause was. */
+    continued: ({ rolloutId: id, at }: Of<'RolloutContinued'>['event']) => {
+      const pausedMs = sql`max(0, ${at} - coalesce(${rolloutTable.pausedAt}, ${at}))`;
+      orm
+        .update(rolloutTable)
+        .set({
+          deadlineAt: sql`${rolloutTable.deadlineAt} + ${pausedMs}`,
+          pausedReason: null,
+          pausedAt: null,
+        })
+        .where(eq(rolloutTable.id, id))
+        .run();
+    },
+    extended: ({
+      rolloutId,
+      batch = lastBatchOf(rolloutId),
+      targets,
+    }: Of<'RolloutExtended'>['event']) => plan(rolloutId, { batch, targets }),
+    /** What a return says of the stage's release is no news about it. */
+    isReturn: (id: string): boolean => rolloutOf.get({ id })?.undoes != null,
     ended: (
       { event, recordedAt }: Of<'RolloutSucceeded' | 'RolloutFailed' | 'RolloutAborted'>,
       state: 'succeeded' | 'failed' | 'aborted',

@@ -113,5 +113,6 @@ function clusterSnapshot(row: ClusterView): ClusterSnapshot {
     labels: row.labels,
     status: row.status === 'enrolled' ? 'pending' : row.status,
     ...(row.lastSeenAt === null ? {} : { lastSeenAt: row.lastSeenAt }),
+    statusSince: row.statusSince,
   };
 }

@@ -158,6 +158,8 @@ function targetReport(row: ReportView): TargetReport {
     message: row.message,
     terminal: row.terminal,
     receivedAt: row.receivedAt,
+    ...(row.healthySince === null ? {} : { healthySince: row.healthySince }),
+    healthBreaks: row.healthBreaks,
     objectsTotal: row.objectsTotal,
     pruneHeldObjects: row.pruneHeldObjects,
     pruneHeldDigest: row.pruneHeldDigest,
