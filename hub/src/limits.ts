@@ -55,12 +55,17 @@ export const treeHaveObjectsMax = 64;
 export const pathTreeEntriesMax = 50_000;
 /** A pipeline's first release is looked for in this many newest commits of the first-parent line. */
 export const initialHistoryCommitsMax = 500;
+/** A file that a value is read from, to tell whether a commit is a release. */
+export const matchedFileBytesMax = 1024 * 1024;
 /** New commits that one discovery examines; above it only the newest count. */
 export const discoveryCommitsMax = 10_000;
 export const webhookBodyBytesMax = 5 * 1024 * 1024;
 export const repositoryPollsConcurrentMax = 8;
 /** A repository that fails is tried at least this often. */
 export const repositoryPollBackoffMsMax = 10 * 60_000;
+/** A Git host that says "too many requests" is left alone for so long at first, and for at most so long. */
+export const rateLimitBackoffMsMin = 60_000;
+export const rateLimitBackoffMsMax = 60 * 60_000;
 export const repositoryPollIntervalMsMin = 1_000;
 
 /** Certificates. Agents renew at half life; the hub renews its own at two thirds. */

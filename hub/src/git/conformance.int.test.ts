@@ -26,7 +26,7 @@ const implementations: Record<string, () => Git> = {
 
 const absent = 'a'.repeat(40) as CommitId;
 
-describe.each(Object.entries(implementations))('Git by %s', (_, create) => {
+describe.each(Object.entries(implementations))('Git by %s', (name, create) => {
   let root: string;
   let host: GitHost;
   let guarded: GitHost;
@@ -52,7 +52,10 @@ describe.each(Object.entries(implementations))('Git by %s', (_, create) => {
     upstream = createUpstream(join(root, `upstream-${count}`), process.env);
     directory = join(root, `mirror-${count}.git`);
   });
-  afterEach(() => host.setReachable(true));
+  afterEach(() => {
+    host.setReachable(true);
+    host.answer(0, 0);
+  });
 
   const fetchMain = (from: GitHost = host) =>
     git.fetchMirror({ url: from.url(`upstream-${count}`), branch: 'main', directory });
@@ -323,6 +326,90 @@ describe.each(Object.entries(implementations))('Git by %s', (_, create) => {
       message: expect.stringContaining('"a/x"'),
     });
     await expect(kindOf('a/../b')).rejects.toMatchObject({ code: 'path_not_found' });
+  });
+
+  test('SRC-11 a host that is asked too often says so, and the next fetch brings everything', async () => {
+    upstream.commit({ files: { a: '1' } });
+    host.answer(429, 1, { headers: { 'retry-after': '7' } });
+    const refused = await fetchMain().catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: 'rate_limited' });
+    if (name === 'isomorphic-git') expect(refused).toMatchObject({ retryAfterMs: 7_000 });
+    const head = upstream.commit({ files: { a: '2' } });
+    expect(await fetchMain()).toEqual({ head });
+  });
+
+  describe('refs of the remote', () => {
+    const ref = 'refs/heads/fairlead/checkout/staging';
+    const remote = () => ({ url: host.url(`upstream-${count}`) });
+    const list = () => git.listRemoteRefs({ ...remote(), prefix: 'refs/heads/fairlead/' });
+    const push = (commit: CommitId, expected?: CommitId, name = ref) =>
+      git.pushRef({ ...remote(), directory, ref: name, commit, ...(expected ? { expected } : {}) });
+    let first: CommitId;
+    let second: CommitId;
+    beforeEach(async () => {
+      upstream.git('config', 'http.receivepack', 'true');
+      first = upstream.commit({ files: { a: '1' } });
+      second = upstream.commit({ files: { a: '2' } });
+      await fetchMain();
+      for (const commit of [first, second]) await git.keepRef(directory, commit);
+    });
+
+    test('are made, moved forwards and backwards, and listed', async () => {
+      expect(await list()).toEqual(new Map());
+      await push(first);
+      await push(second, first);
+      await push(first, undefined, 'refs/heads/fairlead/checkout/production');
+      await push(first, second);
+      expect(await list()).toEqual(
+        new Map([
+          [ref, first],
+          ['refs/heads/fairlead/checkout/production', first],
+        ]),
+      );
+    });
+
+    test('PR-01 are moved only from what is expected, and not made where they are', async () => {
+      await push(first);
+      await expect(push(second)).rejects.toMatchObject({ code: 'push_refused' });
+      await expect(push(second, second)).rejects.toMatchObject({ code: 'push_refused' });
+      upstream.git('update-ref', '-d', ref);
+      await expect(push(second, first)).rejects.toMatchObject({ code: 'push_refused' });
+      expect(await list()).toEqual(new Map());
+    });
+
+    test('PR-01 of writers at the same time exactly one gets through', async () => {
+      await push(first);
+      const others = ['x', 'y', 'z'].map((content) => upstream.commit({ files: { content } }));
+      await fetchMain();
+      for (const commit of others) await git.keepRef(directory, commit);
+      const outcomes = await Promise.allSettled(others.map((commit) => push(commit, first)));
+      expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      const winner = others[outcomes.findIndex(({ status }) => status === 'fulfilled')];
+      expect((await list()).get(ref)).toBe(winner);
+    });
+
+    test('PR-02 a rule of the host that refuses the push is told with its words', async () => {
+      upstream.git('config', 'receive.denyDeletes', 'true');
+      upstream.git('config', 'receive.denyNonFastForwards', 'true');
+      await push(second);
+      await expect(push(first, second)).rejects.toMatchObject({
+        code: 'push_refused',
+        message: expect.stringContaining(ref),
+      });
+      expect((await list()).get(ref)).toBe(second);
+    });
+
+    test.each([
+      [502, 'repository_unreachable'],
+      [504, 'repository_unreachable'],
+      [429, 'rate_limited'],
+    ])('PR-07 an answer of %d is told apart from a refusal', async (status, code) => {
+      host.answer(status, 10);
+      await expect(list()).rejects.toMatchObject({ code });
+      await expect(push(first)).rejects.toMatchObject({ code });
+      host.answer(0, 0);
+      await push(first);
+    });
   });
 
   test('SRC-06 a missing branch, a host that is away and missing credentials are told apart', async () => {

@@ -1,19 +1,36 @@
-import type { CommitId, PipelineName } from '@fairlead/shared/ids';
-import type { Release } from '../domain/promotion/events.ts';
+import type { CommitId, PipelineName, StageName } from '@fairlead/shared/ids';
+import type { MatchRule } from '../domain/pipeline/definition.ts';
+import type { FoundRelease } from '../domain/promotion/index.ts';
 import { discoveryCommitsMax, initialHistoryCommitsMax } from '../limits.ts';
 import { isGitError } from './git-error.ts';
+import { mixedText } from './match-rules.ts';
 import type { Commit } from './object.ts';
 import { createPathFilter, type PathFilter } from './path-filter.ts';
 import type { Git } from './port.ts';
 import { changedPaths, readCommit } from './tree.ts';
+import { createTreeReader, type TreeReader } from './tree-reader.ts';
 import { firstParentWalk } from './walk.ts';
 
 export type PipelineToDiscover = {
   readonly name: PipelineName;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
-  /** Its releases so far, also those that a force-push dropped. */
+  /** Its releases so far, also those that a force-push dropped, and the commit that may become the next one. */
   readonly known: readonly CommitId[];
+  /** What is found out of each release besides; left out, nothing is. */
+  readonly content?: ReleaseContent;
+};
+
+export type ReleaseContent = {
+  /** Of the definition that the rest is from. */
+  readonly revision: number;
+  /** The folder that everything of the pipeline is in. */
+  readonly root: string;
+  /** Those that not every release concerns. */
+  readonly stages: readonly { readonly name: StageName; readonly concernedBy: readonly string[] }[];
+  readonly mustMatch: readonly MatchRule[];
+  /** Not each matching commit is a release: after a force-push the newest one is offered, however old it is. */
+  readonly selective: boolean;
 };
 
 export type DiscoverRequest = {
@@ -34,7 +51,7 @@ export type DiscoveryMemory = Map<string, CommitId>;
 export type PipelineDiscovery = {
   readonly name: PipelineName;
   /** New ones, oldest first. */
-  readonly releases: readonly Release[];
+  readonly releases: readonly FoundRelease[];
   /** Of the known and the new ones those that the branch contains: known first, then as in `releases`. */
   readonly onBranch: readonly CommitId[];
 };
@@ -51,9 +68,13 @@ type Search = {
   readonly pipeline: PipelineToDiscover;
   readonly known: ReadonlySet<CommitId>;
   readonly filter: PathFilter;
-  readonly found: Release[];
-  /** Also older commits are looked at, until the first match. */
+  /** By the index of `content.stages`. */
+  readonly concerns: readonly PathFilter[];
+  readonly found: FoundRelease[];
+  /** Also older commits are looked at, until the first match that is a release. */
   readonly needsFirst: boolean;
+  /** Whether the newest commit that matches was seen: a known release, or one that was found. */
+  newestSeen: boolean;
 };
 
 /**
@@ -70,7 +91,8 @@ export async function discover(request: DiscoverRequest): Promise<Discovery> {
   }
   const headPosition = await git.countFirstParents(directory, head);
   const examinedTo = await lastExaminedPosition(request, headPosition);
-  await search(request, { headPosition, examinedTo, searches });
+  const isForced = await hasDropped(request);
+  await search(request, { headPosition, examinedTo, isForced, searches });
   remember(request, searches);
 
   // Without a move nothing known can have come or gone.
@@ -94,6 +116,19 @@ export async function discover(request: DiscoverRequest): Promise<Discovery> {
   };
 }
 
+/** Asked for only where the answer changes what is searched. */
+async function hasDropped({
+  git,
+  directory,
+  head,
+  previousHead,
+  pipelines,
+}: DiscoverRequest): Promise<boolean> {
+  const matters = pipelines.some(({ content }) => content?.selective);
+  if (!matters || previousHead === undefined || previousHead === head) return false;
+  return (await git.unreachableFrom(directory, head, [previousHead])).has(previousHead);
+}
+
 function moveOf(
   head: CommitId,
   previousHead: CommitId | undefined,
@@ -108,13 +143,15 @@ function searchOf(
   { directory, previousHead, memory }: DiscoverRequest,
   pipeline: PipelineToDiscover,
 ): Search {
-  const { known, include, exclude } = pipeline;
+  const { known, include, exclude, content } = pipeline;
   const searchedHead = memory?.get(memoryKey(directory, pipeline));
   return {
     pipeline,
     known: new Set(known),
     filter: createPathFilter(include, exclude),
+    concerns: (content?.stages ?? []).map(({ concernedBy }) => createPathFilter(concernedBy, [])),
     found: [],
+    newestSeen: false,
     needsFirst: known.length === 0 && (searchedHead === undefined || searchedHead !== previousHead),
   };
 }
@@ -135,34 +172,82 @@ async function search(
   {
     headPosition,
     examinedTo,
+    isForced,
     searches,
-  }: { headPosition: number; examinedTo: number; searches: readonly Search[] },
+  }: {
+    headPosition: number;
+    examinedTo: number;
+    isForced: boolean;
+    searches: readonly Search[];
+  },
 ): Promise<void> {
   let position = headPosition;
+  const trees = createTreeReader(git, directory);
   const limit = Math.max(initialHistoryCommitsMax, headPosition - examinedTo);
   for await (const commit of firstParentWalk(git, directory, { from: head, limit })) {
     const isNew = position > examinedTo;
     const isRecent = headPosition - position < initialHistoryCommitsMax;
-    const open = searches.filter(
-      ({ needsFirst, found }) => isNew || (isRecent && needsFirst && found.length === 0),
-    );
+    const open = searches.filter((search) => isNew || (isRecent && wantsOlder(search, isForced)));
     if (open.length === 0) return;
     const paths = await changedPaths(git, directory, commit);
-    for (const { known, filter, found } of open) {
-      if (!known.has(commit.id) && paths.some(filter)) found.push(releaseOf(commit, position));
+    for (const one of open) {
+      const included = paths.filter(one.filter);
+      if (included.length === 0) continue;
+      if (!one.known.has(commit.id)) {
+        const release = await releaseOf(one, { git, directory, trees, commit, position, included });
+        // Of what is older and no release, only the newest is worth telling.
+        if (isNew || !one.newestSeen || release.mixed === undefined) one.found.push(release);
+      }
+      one.newestSeen = true;
     }
     position--;
   }
 }
 
-const releaseOf = (commit: Commit, position: number): Release => ({
-  commit: commit.id,
-  position,
-  subject: commit.subject,
-  authorName: commit.authorName,
-  authorEmail: commit.authorEmail,
-  committedAt: commit.committedAt,
-});
+/** A pipeline without a release looks for its first; after a force-push the newest commit may be one that was none before. */
+function wantsOlder(
+  { pipeline, needsFirst, found, newestSeen }: Search,
+  isForced: boolean,
+): boolean {
+  if (needsFirst && !found.some(({ mixed }) => mixed === undefined)) return true;
+  return isForced && pipeline.content?.selective === true && !newestSeen;
+}
+
+async function releaseOf(
+  { pipeline: { content }, concerns }: Search,
+  {
+    git,
+    directory,
+    trees,
+    commit,
+    position,
+    included,
+  }: {
+    git: Pick<Git, 'readObject'>;
+    directory: string;
+    trees: TreeReader;
+    commit: Commit;
+    position: number;
+    included: readonly string[];
+  },
+): Promise<FoundRelease> {
+  const { id, tree, subject, authorName, authorEmail, committedAt, reverts } = commit;
+  const release = { commit: id, position, subject, authorName, authorEmail, committedAt };
+  const said = reverts === undefined ? release : { ...release, reverts };
+  if (content === undefined) return said;
+  const { revision, root, stages, mustMatch: rules } = content;
+  const folder = await trees.find(tree, root);
+  const untouched = stages
+    .filter((_, index) => !included.some((path) => concerns[index]?.(path)))
+    .map(({ name }) => name);
+  const mixed = await mixedText(git, directory, { rules, tree, trees });
+  return {
+    ...said,
+    ...(folder === undefined ? {} : { tree: folder.objectId }),
+    ...(stages.length === 0 ? {} : { unconcerned: { revision, stages: untouched } }),
+    ...(mixed === undefined ? {} : { mixed }),
+  };
+}
 
 /**
  * The position up to which the line was examined before: that of the newest commit that the lines of both heads share.

@@ -2,8 +2,12 @@ export type GitErrorCode =
   /** The address has a form or a protocol that the hub does not use. */
   | 'url_refused'
   | 'repository_unreachable'
+  /** The host answers "too many requests"; `retryAfterMs` is its own word on it, where it was heard. */
+  | 'rate_limited'
   | 'authentication_failed'
   | 'branch_not_found'
+  /** The remote did not take a ref: it holds something else, or a rule of the host forbids it. */
+  | 'push_refused'
   | 'object_not_found'
   | 'path_not_found'
   /** A submodule where a directory or a file was needed. */
@@ -18,6 +22,7 @@ export type GitErrorCode =
 export class GitError extends Error {
   override name = 'GitError';
   readonly code: GitErrorCode;
+  retryAfterMs?: number;
   constructor(code: GitErrorCode, message: string, cause?: unknown) {
     super(message, { cause });
     this.code = code;

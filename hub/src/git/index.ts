@@ -9,6 +9,7 @@ export {
   discover,
   type PipelineDiscovery,
   type PipelineToDiscover,
+  type ReleaseContent,
 } from './discover.ts';
 export { GitError, type GitErrorCode, isGitError } from './git-error.ts';
 export { createIsomorphicGit } from './isomorphic/isomorphic-git.ts';
@@ -24,7 +25,15 @@ export {
   type RepositoryPoller,
   type RepositoryPollerOptions,
 } from './poller.ts';
-export type { FetchRequest, Git, GitCredentials, GitObject, GitObjectType } from './port.ts';
+export type {
+  FetchRequest,
+  Git,
+  GitCredentials,
+  GitObject,
+  GitObjectType,
+  PushRequest,
+  RemoteRequest,
+} from './port.ts';
 export { checkBranchName, parseRemoteUrl, type RemoteUrl } from './remote-url.ts';
 export { changedPaths, readCommit, readTree, resolvePath } from './tree.ts';
 export {

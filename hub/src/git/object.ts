@@ -8,6 +8,8 @@ export type Commit = {
   readonly tree: string;
   readonly parents: readonly CommitId[];
   readonly subject: string;
+  /** What the message says that it reverts, in the words of `git revert`: believed by nobody but people. */
+  readonly reverts?: CommitId;
   readonly authorName: string;
   readonly authorEmail: string;
   readonly committedAt: number;
@@ -36,11 +38,13 @@ export function parseCommit(id: CommitId, data: Uint8Array): Commit {
   const author = parsePerson(values('author')[0]);
   const committer = parsePerson(values('committer')[0]);
   const message = headerEnd === -1 ? '' : decodeText(bytes.subarray(headerEnd + 2), encoding);
+  const reverts = /^This reverts commit ([0-9a-f]{40}|[0-9a-f]{64})\b/m.exec(message)?.[1];
   return {
     id,
     tree: values('tree')[0] ?? '',
     parents: values('parent').map(asCommitId),
     subject: subjectOf(message),
+    ...(reverts === undefined ? {} : { reverts: asCommitId(reverts) }),
     authorName: printable(author.name),
     authorEmail: printable(author.email),
     committedAt: committer.at,

@@ -1,7 +1,7 @@
 import type { RepositoryName } from '@fairlead/shared/ids';
 import type { Clock, Instant, Random } from '@fairlead/shared/time';
 import { repositoryPollsConcurrentMax } from '../limits.ts';
-import { firstDelayMs, nextDelayMs } from './poll-schedule.ts';
+import { firstDelayMs, nextDelayMs, silenceMs } from './poll-schedule.ts';
 
 export type PolledRepository = {
   readonly name: RepositoryName;
@@ -48,6 +48,8 @@ type Entry<Repository> = {
   removed: boolean;
   failure: PollFailure | undefined;
   reported: boolean;
+  /** The host is left alone until then. */
+  silentUntil: Instant;
 };
 
 /** Polls each repository at its interval, spread and jittered, a bounded number at a time, hints first. */
@@ -74,6 +76,8 @@ export function createRepositoryPoller<Repository extends PolledRepository>(
       entry.again = true;
       return;
     }
+    const silentMs = entry.silentUntil - clock.now();
+    if (silentMs > 0) return schedule(entry, silentMs);
     stopTimer(entry);
     if (entry.state === 'waiting') {
       if (place === 'last') return;
@@ -104,6 +108,7 @@ export function createRepositoryPoller<Repository extends PolledRepository>(
     } catch (error) {
       const { since = clock.now(), failures = 0 } = entry.failure ?? {};
       entry.failure = { since, failures: failures + 1, error };
+      entry.silentUntil = clock.now() + silenceMs(error, failures + 1);
     }
     if (!signal.aborted) await reportTransition(entry);
     entry.state = 'idle';
@@ -162,6 +167,7 @@ export function createRepositoryPoller<Repository extends PolledRepository>(
           removed: false,
           failure: undefined,
           reported: options.failing?.has(name) ?? false,
+          silentUntil: 0,
         };
         entries.set(name, entry);
         schedule(entry, firstDelayMs(repository.pollIntervalMs, random.nextFraction()));

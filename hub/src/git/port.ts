@@ -16,6 +16,18 @@ export type FetchRequest = {
   readonly signal?: AbortSignal;
 };
 
+export type RemoteRequest = Pick<FetchRequest, 'url' | 'credentials' | 'signal'>;
+
+export type PushRequest = RemoteRequest & {
+  /** The mirror that holds the commit under one of its refs. */
+  readonly directory: string;
+  /** In full, `refs/heads/…`. */
+  readonly ref: string;
+  readonly commit: CommitId;
+  /** What the remote's ref must hold for the push to happen; absent: it must not be there. */
+  readonly expected?: CommitId;
+};
+
 export type GitObjectType = 'commit' | 'tree' | 'blob' | 'tag';
 export type GitObject = { readonly type: GitObjectType; readonly data: Uint8Array };
 
@@ -45,5 +57,14 @@ export type Git = {
   ) => Promise<ReadonlySet<CommitId>>;
   /** Keeps a commit fetchable under `refs/fairlead/releases/<commit>` when no branch contains it any more. */
   readonly keepRef: (directory: string, commit: CommitId) => Promise<void>;
+  /** The remote's refs whose full names begin with `prefix`, and what they hold. */
+  readonly listRemoteRefs: (
+    request: RemoteRequest & { readonly prefix: string },
+  ) => Promise<ReadonlyMap<string, CommitId>>;
+  /**
+   * Moves one ref of the remote, also backwards, if it holds what is expected. Throws `push_refused` when the remote did not
+   * take it, whatever the reason: what it holds then is found out by listing, because an answer may get lost.
+   */
+  readonly pushRef: (request: PushRequest) => Promise<void>;
   readonly close: () => Promise<void>;
 };

@@ -1,11 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CommitId, PipelineName, RepositoryName } from '@fairlead/shared/ids';
+import type { CommitId, RepositoryName } from '@fairlead/shared/ids';
 import type { Logger } from '@fairlead/shared/log';
 import type { Clock, Random } from '@fairlead/shared/time';
 import type { CommandHandler } from '../commands/index.ts';
 import type { Actor } from '../decision-log/index.ts';
 import type { PipelineDefinition, RepositoryDefinition } from '../domain/pipeline/definition.ts';
+import type { PipelineState } from '../domain/promotion/index.ts';
+import { contentRoot } from '../domain/rollout/index.ts';
 import {
   createRepositoryPoller,
   type DiscoveryMemory,
@@ -13,6 +15,7 @@ import {
   type Git,
   type GitCredentials,
   type PipelineDiscovery,
+  type PipelineToDiscover,
   type PolledRepository,
   type RepositoryPoller,
 } from '../git/index.ts';
@@ -62,12 +65,7 @@ export function createRepositoryReactor(options: RepositoryReactorOptions): Repo
       state.status === 'defined' && state.head?.branch === branch ? state.head.commit : undefined;
 
     const pipelines = await Promise.all(
-      options.pipelinesOf(name).map(async ({ name: pipeline, include, exclude }) => ({
-        name: pipeline,
-        include,
-        exclude,
-        known: await knownReleases(commands, pipeline),
-      })),
+      options.pipelinesOf(name).map((pipeline) => pipelineToDiscover(commands, pipeline)),
     );
     const discovery = await discover({
       git,
@@ -151,10 +149,35 @@ export function createRepositoryReactor(options: RepositoryReactorOptions): Repo
 
 type Polled = PolledRepository & { readonly definition: RepositoryDefinition };
 
-async function knownReleases(
+async function pipelineToDiscover(
   commands: CommandHandler,
-  pipeline: PipelineName,
-): Promise<readonly CommitId[]> {
-  const state = await commands.pipelineState(pipeline);
-  return state.status === 'undefined' ? [] : state.releases.map(({ commit }) => commit);
+  pipeline: PipelineDefinition,
+): Promise<PipelineToDiscover> {
+  const { name, include, exclude, stages, releases } = pipeline;
+  const state = await commands.pipelineState(name);
+  const { quietPeriodMs, mustMatch } = releases;
+  return {
+    name,
+    include,
+    exclude,
+    known: state.status === 'undefined' ? [] : knownCommits(state),
+    content: {
+      // A definition that the read model does not have yet is found out about with its first release.
+      revision: state.status === 'undefined' ? 0 : state.revision,
+      root: contentRoot(pipeline),
+      stages: stages
+        .filter(({ concernedBy }) => concernedBy.length > 0)
+        .map((stage) => ({ name: stage.name, concernedBy: stage.concernedBy })),
+      mustMatch,
+      selective: quietPeriodMs > 0 || mustMatch.length > 0,
+    },
+  };
 }
+
+const knownCommits = ({
+  releases,
+  awaited,
+}: Exclude<PipelineState, { status: 'undefined' }>): CommitId[] => [
+  ...releases.map(({ commit }) => commit),
+  ...(awaited === undefined ? [] : [awaited.release.commit]),
+];

@@ -1,6 +1,6 @@
 // A pipeline's decisions: which release may enter which stage, how its rollout goes, and why something waits. A pure
 // decider over one stream; `advance` is the planner. Imports `ids`, `result`, `time`, and its sibling subjects.
-export type { PipelineCommand, PipelineRejection } from './commands.ts';
+export type { FoundRelease, PipelineCommand, PipelineRejection } from './commands.ts';
 export { decidePipeline } from './decide.ts';
 export type {
   GateName,

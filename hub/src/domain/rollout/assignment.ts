@@ -162,6 +162,28 @@ export function treeRoot(include: readonly string[], path: string): string {
   return folders.reduce(commonFolder, folders[0] ?? '');
 }
 
+/** The folder that everything of a pipeline is in, whatever the cluster: equal content there is equal for every stage. */
+export const contentRoot = ({
+  include,
+  stages,
+}: Pick<PipelineDefinition, 'include' | 'stages'>): string =>
+  stages
+    .filter(({ clusters }) => clusters !== undefined)
+    .map(({ path }) => path.split('/'))
+    .map((parts) => {
+      const variable = parts.findIndex((part) => part.includes('${'));
+      return parts.slice(0, variable === -1 ? parts.length : variable).join('/');
+    })
+    .reduce<string | undefined>(
+      (root, path) => (root === undefined ? path : commonFolder(root, path)),
+      include
+        .map(literalFolder)
+        .reduce<string | undefined>(
+          (root, folder) => (root === undefined ? folder : commonFolder(root, folder)),
+          undefined,
+        ),
+    ) ?? '';
+
 /** The folder part of a glob before its first magic character: `apps/checkout` of `apps/checkout/**`. */
 function literalFolder(pattern: string): string {
   const segments = pattern.split('/');

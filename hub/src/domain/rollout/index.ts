@@ -4,6 +4,7 @@
 export {
   type Assignment,
   composeAssignment,
+  contentRoot,
   deletionOrderAgeMsMax,
   type Hypothesis,
   isStaleDeletion,

@@ -15,6 +15,7 @@ export function createHttpClient(signal?: AbortSignal): HttpClient {
         body,
         signal: ended,
       });
+      if (response.status === 429) throw rateLimited(request.url, response.headers);
       return {
         url: response.url,
         statusCode: response.status,
@@ -24,6 +25,15 @@ export function createHttpClient(signal?: AbortSignal): HttpClient {
       };
     },
   };
+}
+
+/** RFC 9110 has seconds or a date in `Retry-After`; a date would need the host's clock, so only seconds are heard. */
+function rateLimited(url: string, headers: Headers): GitError {
+  const host = new URL(url).host;
+  const error = new GitError('rate_limited', `${host} answers that it is asked too often.`);
+  const seconds = /^\d{1,6}$/.exec(headers.get('retry-after') ?? '')?.[0];
+  if (seconds !== undefined) error.retryAfterMs = Number(seconds) * 1_000;
+  return error;
 }
 
 async function collect(body: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {

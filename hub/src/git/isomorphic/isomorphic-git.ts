@@ -5,7 +5,7 @@ import { treeBlobBytesMax } from '../../limits.ts';
 import { GitError } from '../git-error.ts';
 import { authorization } from '../native/environment.ts';
 import { asCommitId, parseCommit } from '../object.ts';
-import type { FetchRequest, Git, GitObjectType } from '../port.ts';
+import type { FetchRequest, Git, GitObjectType, PushRequest, RemoteRequest } from '../port.ts';
 import { checkBranchName, parseRemoteUrl } from '../remote-url.ts';
 import { createHttpClient } from './http-client.ts';
 
@@ -82,20 +82,80 @@ export function createIsomorphicGit(): Git {
       const ref = `refs/fairlead/releases/${commit}`;
       await git.writeRef({ fs, gitdir: directory, ref, value: commit, force: true });
     },
+    listRemoteRefs: async (request) => {
+      const { url, prefix, signal } = request;
+      try {
+        const listed = await git.listServerRefs({
+          http: createHttpClient(signal),
+          url: httpUrlOf(request),
+          prefix,
+          headers: headersOf(request.credentials),
+        });
+        return new Map(listed.map(({ ref, oid }) => [ref, asCommitId(oid)]));
+      } catch (error) {
+        throw fetchFailure({ ...request, branch: prefix, directory: url }, error);
+      }
+    },
+    pushRef: async (request) => {
+      const { directory, ref, commit, expected, signal } = request;
+      checkBranchName(ref.replace(/^refs\/heads\//, ''));
+      const source = `refs/fairlead/releases/${commit}`;
+      let seen = '';
+      try {
+        const { ok, refs } = await git.push({
+          fs,
+          http: createHttpClient(signal),
+          gitdir: directory,
+          cache: cacheOf(directory),
+          url: httpUrlOf(request),
+          remote: remoteName,
+          ref: source,
+          remoteRef: ref,
+          force: true,
+          headers: headersOf(request.credentials),
+          // The push itself names what the remote holds, so the host refuses one that comes second.
+          onPrePush: ({ remoteRef }) => {
+            seen = /^0+$/.test(remoteRef.oid) ? '' : remoteRef.oid;
+            return seen === (expected ?? '');
+          },
+        });
+        const refusal = ok ? undefined : (refs[ref]?.error ?? 'no reason given');
+        if (refusal !== undefined) throw pushRefused(request, refusal);
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (seen !== (expected ?? '')) throw pushRefused(request, 'it holds something else', error);
+        if (code === 'GitPushError' || code === 'PushRejectedError') {
+          throw pushRefused(request, 'the host refused it', error);
+        }
+        throw fetchFailure({ ...request, branch: ref }, error);
+      }
+    },
     close: async () => caches.clear(),
   };
 }
 
+const pushRefused = (request: PushRequest, reason: string, cause?: unknown): GitError =>
+  new GitError('push_refused', `${request.url} did not take ${request.ref}: ${reason}`, cause);
+
+const headersOf = (credentials: FetchRequest['credentials']): Record<string, string> =>
+  credentials && credentials.kind !== 'ssh-key'
+    ? { Authorization: authorization(credentials) }
+    : {};
+
+/** The address, if it is one that JavaScript alone can talk to. */
+function httpUrlOf({ url, credentials }: RemoteRequest): string {
+  const remote = parseRemoteUrl(url, false);
+  if (remote.protocol !== 'ssh' && credentials?.kind !== 'ssh-key') return remote.url;
+  throw new GitError(
+    'url_refused',
+    `${url} needs the git binary: install Git 2.36 or later, or use an https address.`,
+  );
+}
+
 async function fetchBranch(request: FetchRequest, cache: object): Promise<CommitId> {
   const { branch, directory, credentials, signal } = request;
-  const remote = parseRemoteUrl(request.url, false);
   checkBranchName(branch);
-  if (remote.protocol === 'ssh' || credentials?.kind === 'ssh-key') {
-    throw new GitError(
-      'url_refused',
-      `${request.url} needs the git binary: install Git 2.36 or later, or use an https address.`,
-    );
-  }
+  const url = httpUrlOf(request);
   await makeMirror(directory);
   const ref = `refs/fairlead/branch/${branch}`;
   try {
@@ -104,14 +164,14 @@ async function fetchBranch(request: FetchRequest, cache: object): Promise<Commit
       http: createHttpClient(signal),
       gitdir: directory,
       cache,
-      url: remote.url,
+      url,
       remote: remoteName,
       // What the mirror has whole; isomorphic-git moves its own refs before the objects are written, so they do not count.
       ref,
       remoteRef: `refs/heads/${branch}`,
       singleBranch: true,
       tags: false,
-      headers: credentials ? { Authorization: authorization(credentials) } : {},
+      headers: headersOf(credentials),
     });
     if (fetchHead === null) throw branchNotFound(request);
     await git.writeRef({ fs, gitdir: directory, ref, value: fetchHead, force: true });

@@ -1,16 +1,25 @@
 import { GitError } from '../git-error.ts';
-import type { FetchRequest } from '../port.ts';
+import type { FetchRequest, PushRequest, RemoteRequest } from '../port.ts';
+
+type Request = RemoteRequest & Partial<Pick<FetchRequest, 'branch' | 'directory'>>;
 
 /**
  * Git tells why a fetch failed in words alone, which are stable under LC_ALL=C; each pattern is of Git's, libcurl's or
  * OpenSSH's messages.
  */
-export function fetchFailure(request: FetchRequest, errors: string): GitError {
+export function fetchFailure(request: Request, errors: string): GitError {
   const cause = new Error(errors);
   if (/couldn't find remote ref/i.test(errors)) {
     return new GitError(
       'branch_not_found',
       `${request.url} has no branch "${request.branch}".`,
+      cause,
+    );
+  }
+  if (/HTTP 429|error: 429/i.test(errors)) {
+    return new GitError(
+      'rate_limited',
+      `${request.url} answers that it is asked too often.`,
       cause,
     );
   }
@@ -56,6 +65,19 @@ export function fetchFailure(request: FetchRequest, errors: string): GitError {
     );
   }
   return new GitError('git_failed', `Fetching ${request.url} failed: ${lastLine(errors)}`, cause);
+}
+
+/** The same for a push; `output` is of `git push --porcelain`, whose lines with `!` tell about refs that were not taken. */
+export function pushFailure(request: PushRequest, errors: string, output: string): GitError {
+  const failure = fetchFailure(request, errors);
+  const refused = /^!\t\S+\t(.*)$/m.exec(output)?.[1];
+  if (refused === undefined && failure.code !== 'git_failed') return failure;
+  const reason = (refused ?? lastLine(errors)).slice(0, 300);
+  return new GitError(
+    'push_refused',
+    `${request.url} did not take ${request.ref}: ${reason}`,
+    new Error(errors),
+  );
 }
 
 /** The last line that says something, without any credentials that an address may hold. */

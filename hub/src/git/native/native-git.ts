@@ -13,7 +13,7 @@ import {
   isolatedEnvironment,
   prepareCredentials,
 } from './environment.ts';
-import { fetchFailure } from './fetch-failure.ts';
+import { fetchFailure, pushFailure } from './fetch-failure.ts';
 import { createObjectReaderPool } from './object-reader-pool.ts';
 import { runGit } from './process.ts';
 
@@ -148,6 +148,47 @@ export function createNativeGit(options: NativeGitOptions): Git {
         `The commit ${commit} cannot be kept: the mirror does not hold it.`,
         new Error(errors),
       );
+    },
+    listRemoteRefs: async (request) => {
+      const remote = parseRemoteUrl(request.url, allowFile);
+      await using credentials = await prepareCredentials(remote, request.credentials);
+      const listed = await runGit({
+        binary,
+        arguments: [...settings, 'ls-remote', '--refs', '--', remote.url, `${request.prefix}*`],
+        environment: { ...environment, ...credentials.variables },
+        signal: request.signal,
+        timeoutMs: gitCommandTimeoutMs,
+      });
+      if (listed.exitCode !== 0) throw fetchFailure(request, listed.errors);
+      return new Map(
+        listed.output
+          .split('\n')
+          .map((line) => line.split('\t') as [string, string])
+          .filter(([, ref]) => ref?.startsWith(request.prefix))
+          .map(([id, ref]) => [ref, asCommitId(id)]),
+      );
+    },
+    pushRef: async (request) => {
+      const { directory, ref, commit, expected = '', signal } = request;
+      const remote = parseRemoteUrl(request.url, allowFile);
+      checkObjectId(commit);
+      checkBranchName(ref.replace(/^refs\/heads\//, ''));
+      await using credentials = await prepareCredentials(remote, request.credentials);
+      const pushed = await run(
+        directory,
+        [
+          'push',
+          '--porcelain',
+          '--no-verify',
+          '--no-recurse-submodules',
+          `--force-with-lease=${ref}:${expected}`,
+          '--',
+          remote.url,
+          `${commit}:${ref}`,
+        ],
+        { signal, timeoutMs: gitFetchTimeoutMs, variables: credentials.variables },
+      );
+      if (pushed.exitCode !== 0) throw pushFailure(request, pushed.errors, pushed.output);
     },
     close: () => readers.close(),
   };

@@ -16,6 +16,14 @@ export type GitHost = AsyncDisposable & {
   /** Takes the host off the network, or back. */
   readonly setReachable: (reachable: boolean) => void;
   readonly requests: () => number;
+  /** Answers requests whose path holds `part` with this status (and these headers) instead, so many times. */
+  readonly answer: (
+    status: number,
+    times: number,
+    more?: { part?: string; headers?: Record<string, string> },
+  ) => void;
+  /** Carries out so many pushes and then drops the connection instead of answering. */
+  readonly loseAnswers: (times: number) => void;
 };
 
 /** Serves repositories by Git's own `git http-backend` on a free port of loopback. */
@@ -26,12 +34,27 @@ export async function createGitHost(options: GitHostOptions): Promise<GitHost> {
   );
   let reachable = true;
   let requests = 0;
+  let answers: { status: number; times: number; part: string; headers: Record<string, string> } = {
+    status: 0,
+    times: 0,
+    part: '',
+    headers: {},
+  };
+  let lostAnswers = 0;
   const server = createServer((request, response) => {
     requests++;
     if (!reachable) request.socket.destroy();
-    else if (options.login && request.headers.authorization !== basic(options.login)) {
+    else if (answers.times > 0 && request.url?.includes(answers.part)) {
+      answers.times--;
+      response.writeHead(answers.status, answers.headers).end();
+    } else if (options.login && request.headers.authorization !== basic(options.login)) {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
-    } else serve(backend, options, request, response);
+    } else {
+      const isPush =
+        request.method === 'POST' && request.url?.endsWith('/git-receive-pack') === true;
+      const isLost = isPush && lostAnswers-- > 0;
+      serve(backend, options, request, response, isLost);
+    }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -41,6 +64,12 @@ export async function createGitHost(options: GitHostOptions): Promise<GitHost> {
       reachable = value;
     },
     requests: () => requests,
+    answer: (status, times, { part = '', headers = {} } = {}) => {
+      answers = { status, times, part, headers };
+    },
+    loseAnswers: (times) => {
+      lostAnswers = times;
+    },
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -55,6 +84,7 @@ function serve(
   { root, environment }: GitHostOptions,
   request: IncomingMessage,
   response: ServerResponse,
+  isLost: boolean,
 ): void {
   const url = new URL(request.url ?? '/', 'http://host');
   const child = spawn(backend, {
@@ -77,6 +107,7 @@ function serve(
   let head = Buffer.alloc(0);
   let headSent = false;
   child.stdout.on('data', (chunk: Buffer) => {
+    if (isLost) return;
     if (headSent) return void response.write(chunk);
     head = Buffer.concat([head, chunk]);
     const end = head.indexOf('\r\n\r\n');
@@ -91,5 +122,5 @@ function serve(
     response.write(head.subarray(end + 4));
     headSent = true;
   });
-  child.once('close', () => response.end());
+  child.once('close', () => (isLost ? request.socket.destroy() : response.end()));
 }
