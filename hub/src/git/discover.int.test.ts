@@ -10,6 +10,7 @@ import {
   discover,
   type Git,
   type PipelineToDiscover,
+  type ReleaseContent,
 } from './index.ts';
 import { createGitHost, createUpstream, type GitHost, type Upstream } from './testing/index.ts';
 
@@ -324,4 +325,129 @@ test('a webhook is fetched and discovered within 150 ms on loopback', async () =
   expect(known).toHaveLength(8);
   // The fastest, because other processes share the machine.
   expect(Math.min(...durations), `all: ${durations.map(Math.round)}`).toBeLessThan(150);
+});
+
+const contentOf = (change: Partial<ReleaseContent> = {}): ReleaseContent => ({
+  revision: 3,
+  root: 'apps',
+  stages: [],
+  mustMatch: [],
+  selective: false,
+  ...change,
+});
+
+test('a release carries the id of the folder that all of its pipeline is in', async () => {
+  const first = upstream.commit({ files: { 'apps/x': '1', other: '1' } });
+  upstream.commit({ files: { 'apps/x': '2', other: '2' } });
+  upstream.commit({ files: { 'apps/x': '1', other: '3' } });
+  const of = pipeline('a', ['**'], { known: [first], content: contentOf() });
+  const { found } = await tick([of], first);
+  const [second, third] = found[0]?.releases ?? [];
+  expect(third?.tree).toBe(upstream.git('rev-parse', `${first}:apps`));
+  expect(second?.tree).toBe(upstream.git('rev-parse', `${second?.commit}:apps`));
+  expect(second?.tree).not.toBe(third?.tree);
+});
+
+test('SRC-05 a release tells which commit its message says that it reverts', async () => {
+  const first = upstream.commit({ files: { x: '1' } });
+  const bad = upstream.commit({ files: { x: '2' } });
+  upstream.git('revert', '--no-edit', bad);
+  const { found } = await tick([all([first, bad])], bad);
+  expect(found[0]?.releases).toMatchObject([{ commit: upstream.head(), reverts: bad }]);
+});
+
+test('SRC-09 a release tells of which stages it changes no file, by what is included', async () => {
+  const first = upstream.commit({ files: { 'apps/x': '1' } });
+  upstream.commit({ files: { 'apps/staging/x': '1', 'apps/production/README.md': '1' } });
+  upstream.commit({ files: { 'apps/base/x': '1' } });
+  const of = pipeline('a', ['apps/**'], {
+    exclude: ['**/*.md'],
+    known: [first],
+    content: contentOf({
+      stages: [
+        { name: 'staging' as never, concernedBy: ['apps/staging/**', 'apps/base/**'] },
+        { name: 'production' as never, concernedBy: ['apps/production/**', 'apps/base/**'] },
+      ],
+    }),
+  });
+  const { found } = await tick([of], first);
+  expect(found[0]?.releases.map(({ unconcerned }) => unconcerned)).toEqual([
+    { revision: 3, stages: ['production'] },
+    { revision: 3, stages: [] },
+  ]);
+});
+
+test('SRC-10 values that do not agree are told with their files, and what agrees is a release', async () => {
+  const first = upstream.commit({
+    files: { 'web/version': 'tag: 1\n', 'api/version': 'tag: 1\n' },
+  });
+  upstream.commit({ files: { 'web/version': 'tag: 2\n' } });
+  upstream.commit({ files: { 'api/version': 'tag: 2\n' } });
+  upstream.commit({ files: { 'api/version': undefined } });
+  const mustMatch = [{ paths: ['web/version', 'api/version'], pattern: '^tag: (.*)$' }];
+  const content = contentOf({ root: '', mustMatch, selective: true });
+  const { found } = await tick([pipeline('a', ['**'], { known: [first], content })], first);
+  expect(found[0]?.releases.map(({ mixed }) => mixed)).toEqual([
+    'web/version says 2, api/version says 1',
+    undefined,
+    'web/version says 2, api/version says nothing',
+  ]);
+});
+
+test('SRC-10 the first release is the newest commit that agrees, and what is newer is told as mixed', async () => {
+  upstream.commit({ files: { a: '1', b: '1' } });
+  const whole = upstream.commit({ files: { a: '2', b: '2' } });
+  upstream.commit({ files: { a: '3' } });
+  const half = upstream.commit({ files: { a: '4' } });
+  const content = contentOf({
+    root: '',
+    mustMatch: [{ paths: ['a', 'b'], pattern: '(.*)' }],
+    selective: true,
+  });
+  const { found, commits } = await tick([pipeline('a', ['**'], { content })]);
+  expect(commits).toEqual([[whole, half]]);
+  expect(found[0]?.releases.map(({ mixed }) => mixed !== undefined)).toEqual([false, true]);
+});
+
+test('SRC-03 SRC-10 after a reset the newest commit is offered although it was no release before', async () => {
+  const first = upstream.commit({ files: { x: '1' } });
+  const interrupted = upstream.commit({ files: { x: '2' } });
+  const third = upstream.commit({ files: { x: '3' } });
+  await tick([all()]);
+  moveTo(interrupted);
+  const content = contentOf({ root: '', selective: true });
+  const known = [first, third];
+  const of = pipeline('all', ['**'], { known, content });
+  expect(await tick([of], third)).toMatchObject({
+    move: 'forced',
+    commits: [[interrupted]],
+    onBranch: [[first, interrupted]],
+  });
+});
+
+test('SRC-11 commits with equal dates, or dates in any order, are ordered by their place', async () => {
+  const first = upstream.commit({ files: { x: '1' }, date: 1_700_000_000 });
+  const others = [2, 3, 4, 5].map((value) =>
+    upstream.commit({ files: { x: `${value}` }, date: 1_700_000_000 }),
+  );
+  const { commits, found } = await tick([all([first])], first);
+  expect(commits).toEqual([others]);
+  expect(found[0]?.releases.map(({ position }) => position)).toEqual([2, 3, 4, 5]);
+});
+
+test('PR-03 a squash of commits that were releases is another commit with the same tree', async () => {
+  const first = upstream.commit({ files: { 'apps/x': '1' } });
+  upstream.commit({ files: { 'apps/x': '2' } });
+  const last = upstream.commit({ files: { 'apps/x': '3' } });
+  const content = contentOf();
+  const before = await tick([pipeline('a', ['**'], { known: [first], content })], first);
+  moveTo(first);
+  upstream.git('merge', '--quiet', '--squash', last);
+  upstream.git('commit', '--quiet', '-m', 'squashed');
+  const squashed = upstream.head();
+  const known = [first, ...(before.commits[0] ?? [])];
+  const after = await tick([pipeline('a', ['**'], { known, content })], last);
+  expect(after).toMatchObject({ move: 'forced', commits: [[squashed]] });
+  expect(after.found[0]?.releases[0]?.tree).toBe(before.found[0]?.releases.at(-1)?.tree);
+  expect(after.onBranch).toEqual([[first, squashed]]);
 });

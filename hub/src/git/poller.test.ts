@@ -1,7 +1,12 @@
 import type { RepositoryName } from '@fairlead/shared/ids';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createRepositoryPoller, type PolledRepository, type PollFailure } from './index.ts';
-import { nextDelayMs } from './poll-schedule.ts';
+import {
+  createRepositoryPoller,
+  GitError,
+  type PolledRepository,
+  type PollFailure,
+} from './index.ts';
+import { nextDelayMs, silenceMs } from './poll-schedule.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 0 });
@@ -201,4 +206,36 @@ test('a removed repository is polled no more, and nothing after the end', async 
   poller.hint('b' as RepositoryName);
   await advance(5_000);
   expect(polls).toEqual([]);
+});
+
+test('SRC-11 a host that is asked too often is left alone for as long as it says, webhooks or not, and then asked again', async () => {
+  const polls: number[] = [];
+  let limited = true;
+  const { poller, abort, story } = start(async () => {
+    polls.push(Date.now());
+    if (!limited) return;
+    throw Object.assign(new GitError('rate_limited', 'too many'), { retryAfterMs: 300_000 });
+  });
+  poller.set([named('shop', 1_000)]);
+  await advance(1_000);
+  expect(polls).toHaveLength(1);
+  for (let hint = 0; hint < 20; hint++) {
+    expect(poller.hint(shop.name)).toBe(true);
+    await advance(10_000);
+  }
+  expect(polls).toHaveLength(1);
+  limited = false;
+  await advance(110_000);
+  expect((polls[1] ?? 0) - (polls[0] ?? 0)).toBeGreaterThanOrEqual(300_000);
+  expect(story).toEqual(['shop fails', 'shop recovered']);
+  expect(polls.length).toBeGreaterThan(3);
+  abort.abort();
+});
+
+test('SRC-11 without a word of the host the silence begins at a minute and doubles, up to an hour', () => {
+  const error = new GitError('rate_limited', 'too many');
+  expect([1, 2, 3, 9].map((failures) => silenceMs(error, failures))).toEqual([
+    60_000, 120_000, 240_000, 3_600_000,
+  ]);
+  expect(silenceMs(new Error('away'), 5)).toBe(0);
 });

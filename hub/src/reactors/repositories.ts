@@ -75,7 +75,12 @@ export function createRepositoryReactor(options: RepositoryReactorOptions): Repo
       pipelines,
       memory,
     });
-    for (const found of discovery.pipelines) await record(directory, head, found);
+    // A release must stay fetchable when the branch drops it, so its ref comes before its record: once for all pipelines.
+    const fresh = discovery.pipelines.flatMap(({ releases }) => releases);
+    for (const commit of new Set(fresh.map((release) => release.commit))) {
+      await git.keepRef(directory, commit);
+    }
+    for (const found of discovery.pipelines) await record(head, found);
     // Last, so that a crash before leads to the same discovery again rather than to a lost release.
     if (discovery.move !== 'none') {
       await commands.repository(
@@ -86,9 +91,7 @@ export function createRepositoryReactor(options: RepositoryReactorOptions): Repo
     }
   };
 
-  const record = async (directory: string, head: CommitId, found: PipelineDiscovery) => {
-    // A release must stay fetchable when the branch drops it, so its ref comes before its record.
-    for (const { commit } of found.releases) await git.keepRef(directory, commit);
+  const record = async (head: CommitId, found: PipelineDiscovery) => {
     const { name, releases, onBranch } = found;
     const outcome = await commands.pipeline(
       name,
