@@ -68,6 +68,14 @@ export const rateLimitBackoffMsMin = 60_000;
 export const rateLimitBackoffMsMax = 60 * 60_000;
 export const repositoryPollIntervalMsMin = 1_000;
 
+/** Stage refs: how often remotes are looked at without a change, and pauses after a failure. */
+export const stageRefSweepMs = 10 * 60_000;
+export const stageRefBackoffMsMin = 5_000;
+export const stageRefBackoffMsMax = 10 * 60_000;
+/** Pushes to one repository in one look, and tries of one push that another writer was before. */
+export const stageRefPushesPerLookMax = 100;
+export const stageRefTriesMax = 3;
+
 /** Certificates. Agents renew at half life; the hub renews its own at two thirds. */
 export const clusterCertificateLifetimeMs = 24 * 3_600_000;
 export const serverCertificateLifetimeMs = 30 * 24 * 3_600_000;

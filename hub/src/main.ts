@@ -13,6 +13,7 @@ import { createCommandHandler } from './commands/index.ts';
 import { createSecretReader, type HubConfig, readHubConfig } from './config/index.ts';
 import { type DecisionLog, openSqliteDecisionLog } from './decision-log/index.ts';
 import { streams } from './domain/events.ts';
+import type { RepositoryDefinition } from './domain/pipeline/definition.ts';
 import { isStaleDeletion } from './domain/rollout/index.ts';
 import {
   createPathTrees,
@@ -29,6 +30,7 @@ import {
   createPromotionReactor,
   createRepositoryReactor,
   createSnapshotReader,
+  createStageRefReactor,
   mirrorDirectory,
   openWatchedClock,
 } from './reactors/index.ts';
@@ -84,6 +86,8 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
   parts.defer(git.close);
   const pathTrees = createPathTrees();
   const readSecret = createSecretReader(config.secretsDirectory);
+  const gitCredentialsOf = async ({ credentialsSecretName: name }: RepositoryDefinition) =>
+    name === undefined ? undefined : readGitCredentials(name, (key) => readSecret(name, key));
   const repositories = createRepositoryReactor({
     git,
     commands,
@@ -94,8 +98,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       })),
     pipelinesOf: (name) =>
       readModel.pipelinesOfRepository(name).map((pipeline) => pipeline.definition),
-    credentialsOf: async ({ credentialsSecretName: name }) =>
-      name === undefined ? undefined : readGitCredentials(name, (key) => readSecret(name, key)),
+    credentialsOf: gitCredentialsOf,
     mirrorsDirectory: config.mirrorsDirectory,
     clock,
     random,
@@ -222,6 +225,15 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     clusters: readModel.allClusters,
     presenceOf: presence.of,
   });
+  const stageRefs = createStageRefReactor({
+    ...loop,
+    git,
+    repositories: () => readModel.allRepositories().map(({ definition }) => definition),
+    pipelinesOf: (name) =>
+      readModel.pipelinesOfRepository(name).map((pipeline) => pipeline.definition),
+    credentialsOf: gitCredentialsOf,
+    mirrorsDirectory: config.mirrorsDirectory,
+  });
   const revisions = new Map<string, number>();
   const cutOff = new Set<ClusterId>();
   const cutOffIfGone = (id: ClusterId) => {
@@ -244,6 +256,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       promotion.wake(registrations.size > 0 ? undefined : pipelines);
       if (registrations.size > 0) fleet.wake();
       repositories.refresh();
+      if (pipelines.size > 0) stageRefs.wake();
       for (const name of pipelines) {
         const pipeline = readModel.findPipeline(name);
         if (!pipeline || revisions.get(name) === pipeline.revision) continue;
@@ -306,7 +319,12 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
 
   await untilAborted(signal);
   logger.info('stopping');
-  await Promise.allSettled([promotion.stopped, fleet.stopped, repositories.ended()]);
+  await Promise.allSettled([
+    promotion.stopped,
+    fleet.stopped,
+    stageRefs.stopped,
+    repositories.ended(),
+  ]);
 }
 
 /** Every key that agents of this name ever had on the bus: an old one may still be connected. */

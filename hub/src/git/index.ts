@@ -18,6 +18,7 @@ export type { Commit, TreeEntry, TreeEntryKind } from './object.ts';
 export { openGit } from './open-git.ts';
 export { createPathFilter, type PathFilter } from './path-filter.ts';
 export { createPathTrees, type PathTrees } from './path-trees.ts';
+export { silenceMs } from './poll-schedule.ts';
 export {
   createRepositoryPoller,
   type PolledRepository,

@@ -14,4 +14,5 @@ export {
   type RepositoryReactorOptions,
 } from './repositories.ts';
 export { createSnapshotReader, type SnapshotOf, type SnapshotSources } from './snapshot.ts';
+export { createStageRefReactor, type StageRefReactorOptions } from './stage-refs.ts';
 export { openWatchedClock, type WatchedClock, type WatchedClockOptions } from './watched-clock.ts';

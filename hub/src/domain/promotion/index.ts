@@ -24,6 +24,9 @@ export {
   type TargetReport,
   type VerificationResult,
 } from './snapshot.ts';
+export type { StageRefOutcome } from './stage-ref/events.ts';
+export type { StageRef } from './stage-ref/state.ts';
+export { stageRefName, stageRefPushesMax } from './stage-ref/text.ts';
 export {
   type ActivePipeline,
   initialPipelineState,

@@ -17,6 +17,10 @@ export function recordStageRef(
   switch (outcome.kind) {
     case 'pushed':
       return ok([{ type: 'StageRefPushed', ...of, at }]);
+    case 'found': {
+      const isKnown = known?.commit === commit && !known.halted && !known.failure;
+      return ok(isKnown ? [] : [{ type: 'StageRefPushed', ...of, at, found: true }]);
+    }
     case 'halted': {
       const { found } = outcome;
       if (known?.halted?.found === found && known.halted.commit === commit) return ok([]);

@@ -3,8 +3,9 @@ import type { Instant } from '@fairlead/shared/time';
 
 /** What came of bringing the remote's ref to `commit`. */
 export type StageRefOutcome =
-  /** The remote has it: it was pushed, or found there after a push whose record was lost. */
   | { readonly kind: 'pushed' }
+  /** The remote has it already, perhaps by a push whose record was lost. */
+  | { readonly kind: 'found' }
   /** The ref holds a commit that the hub did not put there, and is left as it is. */
   | { readonly kind: 'halted'; readonly found: CommitId }
   | { readonly kind: 'failed'; readonly message: string };
@@ -13,7 +14,8 @@ export type StageRefOutcome =
 type Of = { readonly stage: StageName; readonly ref: string; readonly commit: CommitId };
 
 export type StageRefEvent =
-  | (Of & { type: 'StageRefPushed'; at: Instant })
+  /** The remote has it; `found` tells that nothing had to be pushed for it. */
+  | (Of & { type: 'StageRefPushed'; at: Instant; found?: boolean })
   | (Of & { type: 'StageRefHalted'; found: CommitId; at: Instant })
   /** Of several failures in a row for the same reason only the first is an event. */
   | (Of & { type: 'StageRefFailed'; message: string; at: Instant })

@@ -10,8 +10,10 @@ export function evolveStageRef(before: StageRef | undefined, event: StageRefEven
     ...(mayOverwrite === undefined ? {} : { mayOverwrite }),
   };
   switch (event.type) {
-    case 'StageRefPushed':
-      return { commit: event.commit, times: event.commit === known ? times + 1 : 1 };
+    case 'StageRefPushed': {
+      const before = event.commit === known ? times : 0;
+      return { commit: event.commit, times: Math.max(1, before + (event.found ? 0 : 1)) };
+    }
     case 'StageRefHalted':
       return { ...kept, halted: { commit: event.commit, found: event.found } };
     case 'StageRefFailed':

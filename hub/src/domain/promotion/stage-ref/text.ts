@@ -24,5 +24,5 @@ export function stageRefText(state: ActivePipeline, stage: StageDefinition): str
   }
   return failure === undefined
     ? undefined
-    : `Its branch ${branch} was not brought to ${short(failure.commit)} and is tried again: ${failure.message}`;
+    : `Its branch ${branch} is not at ${short(failure.commit)}: ${failure.message}`;
 }
