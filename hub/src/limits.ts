@@ -178,6 +178,21 @@ export const agentAuditBatchMax = 400;
 export const agentAuditStreamsMax = 8_000;
 export const accountPushTriesMax = 4;
 
+// Statuses of commits, and approvals.
+
+/** A status of a commit that is no release is kept this long for its discovery, and so many of a repository. */
+export const statusEarlyMs = 24 * 3_600_000;
+export const statusesEarlyMax = 5_000;
+/** Statuses that one decision about a pipeline looks at: of its newest releases. */
+export const statusesLookedAtMax = 5_000;
+export const statusNameCharactersMax = 100;
+export const statusDescriptionCharactersMax = 500;
+export const urlCharactersMax = 2_000;
+/** What a token says of its owner. */
+export const subjectNameCharactersMax = 100;
+export const personGroupsMax = 50;
+export const personEmailsMax = 20;
+
 // The command line.
 
 export const cliRequestTimeoutMs = 30_000;

@@ -212,6 +212,8 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
   const snapshotOf = createSnapshotReader({
     clusterSnapshots: readModel.clusterSnapshots,
     reportsOf: readModel.snapshotOf,
+    commands,
+    statusesOfPipeline: readModel.statusesOfPipeline,
     watchedMs: watchedClock.watchedMs,
   });
   const loop = { commands, clock, random, signal, logger };

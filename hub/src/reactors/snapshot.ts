@@ -1,8 +1,19 @@
-import type { PipelineName } from '@fairlead/shared/ids';
+import type { CommitId, PipelineName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
-import type { ClusterSnapshot, Snapshot, TargetReport } from '../domain/promotion/index.ts';
+import type { CommandHandler } from '../commands/index.ts';
+import { peopleOf } from '../domain/hub/index.ts';
+import type {
+  ClusterSnapshot,
+  CommitStatus,
+  Snapshot,
+  TargetReport,
+} from '../domain/promotion/index.ts';
+import { statusesOfCommit } from '../domain/repository/index.ts';
+import type { StatusView } from '../read-model/index.ts';
 
 export type SnapshotSources = {
+  readonly commands: Pick<CommandHandler, 'hubState' | 'repositoryState'>;
+  readonly statusesOfPipeline: (pipeline: PipelineName) => StatusView[];
   readonly clusterSnapshots: () => ClusterSnapshot[];
   readonly reportsOf: (pipeline: PipelineName) => TargetReport[];
   /** See the snapshot. */
@@ -20,8 +31,28 @@ export const createSnapshotReader =
     reports: sources.reportsOf(pipeline),
     watchedMs: sources.watchedMs(),
     freezes: [],
-    people: [],
-    statuses: [],
+    people: peopleOf((await sources.commands.hubState()).tokens.values()),
+    statuses: await statusesOf(sources, pipeline),
     verifications: [],
     samples: [],
   });
+
+/** As queries show them, with the log's own newest words in their place: what was acknowledged is never overlooked. */
+async function statusesOf(
+  { commands, statusesOfPipeline }: SnapshotSources,
+  pipeline: PipelineName,
+): Promise<CommitStatus[]> {
+  const rows = statusesOfPipeline(pipeline);
+  const [first] = rows;
+  if (first === undefined) return [];
+  const repository = await commands.repositoryState(first.repository);
+  return rows.map((row) => {
+    const { commit, name } = row;
+    const newest =
+      repository.status === 'defined'
+        ? statusesOfCommit(repository.statuses, commit).get(name)
+        : undefined;
+    const { state, description, at: receivedAt } = newest ?? row;
+    return { commit: commit as CommitId, name, state, description, receivedAt };
+  });
+}

@@ -4,6 +4,8 @@
 export { type EntrySubject, entrySubject } from './fold/index.ts';
 export type {
   AdmissionView,
+  ApprovalFilter,
+  ApprovalView,
   AuditFilter,
   AuditIndexView,
   ClusterFilter,
@@ -24,6 +26,7 @@ export type {
   RolloutView,
   StageFilter,
   StageView,
+  StatusView,
   TargetCounts,
   TargetFilter,
   TargetView,

@@ -249,6 +249,43 @@ const migrations: readonly string[] = [
   `ALTER TABLE rollouts ADD COLUMN undoes TEXT`,
   `ALTER TABLE rollouts ADD COLUMN rollback_declined TEXT`,
   `ALTER TABLE rollout_targets ADD COLUMN previous TEXT`,
+  `ALTER TABLE tokens ADD COLUMN subject TEXT`,
+  `ALTER TABLE tokens ADD COLUMN person_groups TEXT`,
+  `ALTER TABLE tokens ADD COLUMN emails TEXT`,
+  `ALTER TABLE tokens ADD COLUMN permissions TEXT`,
+  `CREATE TABLE approvals (
+     id                    TEXT    PRIMARY KEY,
+     position              INTEGER NOT NULL,
+     pipeline              TEXT    NOT NULL,
+     stage                 TEXT    NOT NULL,
+     release               TEXT    NOT NULL,
+     state                 TEXT    NOT NULL,
+     definition_revision   INTEGER NOT NULL,
+     requested_by          TEXT,
+     requested_at          INTEGER NOT NULL,
+     expires_at            INTEGER,
+     ended_at              INTEGER,
+     message               TEXT,
+     required              INTEGER NOT NULL,
+     voters                TEXT    NOT NULL,
+     including             TEXT    NOT NULL,
+     votes                 TEXT    NOT NULL
+   ) STRICT`,
+  `CREATE INDEX approvals_state ON approvals (state, position)`,
+  `CREATE INDEX approvals_release ON approvals (pipeline, stage, release)`,
+  `CREATE TABLE statuses (
+     repository    TEXT    NOT NULL,
+     "commit"      TEXT    NOT NULL,
+     name          TEXT    NOT NULL,
+     state         TEXT    NOT NULL,
+     description   TEXT    NOT NULL,
+     url           TEXT,
+     at            INTEGER NOT NULL,
+     position      INTEGER NOT NULL,
+     early         INTEGER NOT NULL,
+     PRIMARY KEY (repository, "commit", name)
+   ) STRICT, WITHOUT ROWID`,
+  `CREATE INDEX statuses_early ON statuses (repository, early, position)`,
 ];
 
 /** The file is of a newer program; it can be deleted, because everything in it can be read again. */

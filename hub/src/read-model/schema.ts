@@ -1,6 +1,7 @@
 import type { ClusterId } from '@fairlead/shared/ids';
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import type { AheadUnit } from '../domain/fleet/index.ts';
+import type { Permission } from '../domain/hub/index.ts';
 import type { PipelineDefinition, RepositoryDefinition } from '../domain/pipeline/definition.ts';
 import {
   type GateResult,
@@ -292,8 +293,68 @@ export const tokenTable = sqliteTable(
     role: text('role', { enum: ['admin', 'viewer'] }).notNull(),
     issuedAt: integer('issued_at').notNull(),
     revokedAt: integer('revoked_at'),
+    subject: text('subject'),
+    groups: json<readonly string[]>('person_groups'),
+    emails: json<readonly string[]>('emails'),
+    permissions: json<readonly Permission[]>('permissions'),
   },
   (table) => [index('tokens_hash').on(table.hash)],
+);
+
+export const approvalStates = ['open', 'rejected', 'expired', 'voided', 'used'] as const;
+export type ApprovalVote = {
+  readonly subject: string;
+  readonly comment: string;
+  readonly at: number;
+};
+
+/** One row a request; the votes of an open one are those that were given and not withdrawn. */
+export const approvalTable = sqliteTable(
+  'approvals',
+  {
+    id: text('id').primaryKey(),
+    /** Of the entry that opened it. */
+    position: integer('position').notNull(),
+    pipeline: text('pipeline').notNull(),
+    stage: text('stage').notNull(),
+    release: text('release').notNull(),
+    state: text('state', { enum: approvalStates }).notNull(),
+    definitionRevision: integer('definition_revision').notNull(),
+    requestedBy: text('requested_by'),
+    requestedAt: integer('requested_at').notNull(),
+    expiresAt: integer('expires_at'),
+    endedAt: integer('ended_at'),
+    message: text('message'),
+    required: integer('required').notNull(),
+    /** Who may vote, and of whom one must be among the voters. */
+    from: json<readonly string[]>('voters').notNull(),
+    including: json<readonly string[]>('including').notNull(),
+    votes: json<readonly ApprovalVote[]>('votes').notNull(),
+  },
+  (table) => [
+    index('approvals_state').on(table.state, table.position),
+    index('approvals_release').on(table.pipeline, table.stage, table.release),
+  ],
+);
+
+/** The newest word of each source about a commit. `early`: it was no release of the repository when it was said. */
+export const statusTable = sqliteTable(
+  'statuses',
+  {
+    repository: text('repository').notNull(),
+    commit: text('commit').notNull(),
+    name: text('name').notNull(),
+    state: text('state', { enum: ['pending', 'success', 'failure'] }).notNull(),
+    description: text('description').notNull(),
+    url: text('url'),
+    at: integer('at').notNull(),
+    position: integer('position').notNull(),
+    early: flag('early').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.repository, table.commit, table.name] }),
+    index('statuses_early').on(table.repository, table.early, table.position),
+  ],
 );
 
 /** One row: the last folded entry of the log, by its hash too, so that another log is noticed. */
@@ -416,4 +477,6 @@ export const logTables = [
   targetTable,
   auditTable,
   tokenTable,
+  approvalTable,
+  statusTable,
 ] as const;

@@ -1,5 +1,6 @@
 // Bearer tokens of people and CI: how they are made, kept as hashes, and recognised. Issuing one is a decision, so the
-// caller passes the command in. Imports `result` and Node's crypto.
+// caller passes the command in. Imports `result`, `domain/hub`
+// and Node's crypto.
 export { createAdminTokenOnce, type IssueToken } from './first-token.ts';
 export {
   type Authenticated,

@@ -20,7 +20,14 @@ test('a token is 32 random bytes behind a prefix that scanners can find', () => 
 
 test('the token that was issued is recognised, by name and role', () => {
   const token = newToken();
-  expect(stored(token)(token)).toEqual({ name: 'ci', role: 'viewer' });
+  expect(stored(token)(token)).toEqual({
+    name: 'ci',
+    role: 'viewer',
+    subject: 'ci',
+    groups: [],
+    emails: [],
+    permissions: [],
+  });
 });
 
 test.each([

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { type Permission, type Person, personOf } from '../../domain/hub/index.ts';
 
-/** What a token allows: a viewer reads, an administrator also changes. */
+/** What a token allows: a viewer reads and does what its permissions say, an administrator does everything. */
 export type TokenRole = 'admin' | 'viewer';
 
 /** A token as the hub keeps it: its hash, never itself. */
@@ -10,9 +11,15 @@ export type KnownToken = {
   readonly hash: string;
   readonly role: TokenRole;
   readonly revokedAt: number | null;
+  /** What it says of its owner; null where it says nothing. */
+  readonly subject?: string | null;
+  readonly groups?: readonly string[] | null;
+  readonly emails?: readonly string[] | null;
+  readonly permissions?: readonly Permission[] | null;
 };
 
-export type Authenticated = { readonly name: string; readonly role: TokenRole };
+/** A person, by this token alone; `name` is the token's. */
+export type Authenticated = Person & { readonly name: string; readonly role: TokenRole };
 
 const tokenPattern = /^fl_[A-Za-z0-9_-]{43}$/;
 
@@ -36,7 +43,20 @@ export function createAuthenticator(findTokenByHash: (hash: string) => KnownToke
     const known = findTokenByHash(hash);
     if (known === undefined || known.revokedAt !== null) return undefined;
     return timingSafeEqual(Buffer.from(hash), Buffer.from(known.hash))
-      ? { name: known.name, role: known.role }
+      ? authenticated(known)
       : undefined;
   };
+}
+
+function authenticated(known: KnownToken): Authenticated {
+  const { name, role, subject, groups, emails, permissions } = known;
+  const person = personOf({
+    name,
+    role,
+    ...(subject ? { subject } : {}),
+    ...(groups ? { groups } : {}),
+    ...(emails ? { emails } : {}),
+    ...(permissions ? { permissions } : {}),
+  });
+  return { ...person, name, role };
 }

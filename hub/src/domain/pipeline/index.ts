@@ -14,6 +14,7 @@ export type {
   StageDefinition,
 } from './definition.ts';
 export { resourceDocument } from './document.ts';
+export { bypassableGates } from './names.ts';
 export type { Fault } from './reader.ts';
 export { repositoryIdentity } from './repository-identity.ts';
 export { apiVersion, parseResources, type Resource } from './resources.ts';

@@ -8,3 +8,4 @@ export {
   type RepositoryRejection,
   type RepositoryState,
 } from './repository.ts';
+export { type StatusWord, statusesOfCommit } from './statuses.ts';

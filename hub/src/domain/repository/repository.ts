@@ -1,6 +1,13 @@
 import { err, ok, type Result, unreachable } from '@fairlead/shared/result';
 import type { RepositoryEvent } from '../events.ts';
 import type { RepositoryDefinition } from '../pipeline/definition.ts';
+import {
+  noStatuses,
+  type RecentStatuses,
+  statusesOfCommit,
+  statusNamesMax,
+  withStatus,
+} from './statuses.ts';
 
 export type RepositoryState =
   | { readonly status: 'absent' }
@@ -12,6 +19,7 @@ export type RepositoryState =
       readonly head?: { readonly branch: string; readonly commit: string };
       /** Why the last look failed, while it does. */
       readonly failure?: string;
+      readonly statuses: RecentStatuses;
     };
 
 export type RepositoryCommand =
@@ -25,10 +33,15 @@ export type RepositoryCommand =
       kind: 'first' | 'forward' | 'forced';
     }
   | { type: 'record-discovery-failure'; message: string }
-  | { type: 'record-discovery-recovery' };
+  | { type: 'record-discovery-recovery' }
+  /** `commit` need not be known yet: CI is often faster than the next look at the branch. */
+  | ({ type: 'report-status' } & Omit<
+      Extract<RepositoryEvent, { type: 'StatusReported' }>,
+      'type'
+    >);
 
 export type RepositoryRejection = {
-  readonly code: 'repository_not_defined';
+  readonly code: 'repository_not_defined' | 'too_many_statuses';
   readonly detail: string;
 };
 
@@ -71,9 +84,27 @@ export function decideRepository(
       );
     case 'record-discovery-recovery':
       return ok(recovery(state));
+    case 'report-status':
+      return reportStatus(state.statuses, command);
     default:
       return unreachable(command);
   }
+}
+
+/** The newest word counts, and the same word again is none. */
+function reportStatus(
+  statuses: RecentStatuses,
+  { type: _, ...status }: Extract<RepositoryCommand, { type: 'report-status' }>,
+): Result<RepositoryEvent[], RepositoryRejection> {
+  const known = statusesOfCommit(statuses, status.commit);
+  if (known.get(status.name)?.state === status.state) return ok([]);
+  if (!known.has(status.name) && known.size >= statusNamesMax) {
+    return err({
+      code: 'too_many_statuses',
+      detail: `${known.size} sources have spoken of ${status.commit}: a commit has no more.`,
+    });
+  }
+  return ok([{ type: 'StatusReported', ...status }]);
 }
 
 const recovery = (state: { failure?: string }): RepositoryEvent[] =>
@@ -87,7 +118,9 @@ export function evolveRepository(state: RepositoryState, event: RepositoryEvent)
       state.status === 'defined' &&
       state.definition.url === definition.url &&
       state.definition.branch === definition.branch;
-    return sameSource ? { ...state, definition } : { status: 'defined', definition };
+    return sameSource
+      ? { ...state, definition }
+      : { status: 'defined', definition, statuses: noStatuses };
   }
   if (state.status !== 'defined') return state;
   switch (event.type) {
@@ -102,7 +135,7 @@ export function evolveRepository(state: RepositoryState, event: RepositoryEvent)
       return rest;
     }
     case 'StatusReported':
-      return state;
+      return { ...state, statuses: withStatus(state.statuses, event) };
     default:
       return unreachable(event);
   }

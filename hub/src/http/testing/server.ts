@@ -56,6 +56,8 @@ export async function startHttpFixture(change: Partial<HttpApiOptions> = {}): Pr
     snapshotOf: createSnapshotReader({
       clusterSnapshots: readModel.clusterSnapshots,
       reportsOf: readModel.snapshotOf,
+      commands,
+      statusesOfPipeline: readModel.statusesOfPipeline,
       watchedMs: systemClock.now,
     }),
     lastSeenOf: () => undefined,

@@ -12,8 +12,10 @@ import {
   releaseTable,
   stageTable,
 } from '../schema.ts';
+import { createApprovalFold } from './approvals.ts';
 import type { Entry, FoldBatch } from './batch.ts';
 import { createRolloutFold } from './rollouts.ts';
+import { createStatusFold } from './statuses.ts';
 import { createTargetFold } from './targets.ts';
 
 type StageChange = Partial<typeof stageTable.$inferInsert>;
@@ -23,6 +25,8 @@ type Of<Type extends PipelineEvent['type']> = Extract<PipelineEvent, { type: Typ
 export function createPipelineFold(orm: Orm) {
   const rollouts = createRolloutFold(orm);
   const targets = createTargetFold(orm);
+  const approvals = createApprovalFold(orm);
+  const statuses = createStatusFold(orm);
   const changeStage = (pipeline: string, name: string, change: StageChange) => {
     orm
       .update(stageTable)
@@ -75,7 +79,11 @@ export function createPipelineFold(orm: Orm) {
         for (const release of event.releases) {
           writeRelease({ pipeline, ...release, discoveredAt: recordedAt, orphaned: false });
         }
-        return;
+        return statuses.discovered(
+          pipeline,
+          event.releases.map(({ commit }) => commit),
+          recordedAt,
+        );
       case 'ReleasesOrphaned':
         return setOrphaned(pipeline, event.commits, true);
       case 'ReleasesRestored':
@@ -83,6 +91,7 @@ export function createPipelineFold(orm: Orm) {
       case 'PromotionRequested':
         return markRelease(pipeline, event, 'requested', recordedAt);
       case 'ReleaseAdmitted':
+        approvals.used({ pipeline, ...event }, recordedAt);
         return rollouts.admitted(pipeline, { ...entry, event });
       case 'RolloutStarted':
         rollouts.started(pipeline, { ...entry, event });
@@ -156,6 +165,7 @@ export function createPipelineFold(orm: Orm) {
           heldSince: null,
         });
       case 'StagePassed':
+        approvals.used({ pipeline, ...event }, recordedAt);
         markRelease(pipeline, event, 'succeeded', recordedAt);
         // What later stages had before the stage was there did not come to it.
         if (event.reason === 'backfill') return;
@@ -175,6 +185,13 @@ export function createPipelineFold(orm: Orm) {
         const { batch, deadlineAt } = event;
         return rollouts.change(event.rolloutId, { batch, deadlineAt });
       }
+      case 'ApprovalRequested':
+      case 'ApprovalGiven':
+      case 'ApprovalWithdrawn':
+      case 'ApprovalRejected':
+      case 'ApprovalExpired':
+      case 'ApprovalVoided':
+        return approvals.changed(pipeline, { ...entry, event });
       case 'TargetSkipped':
         return rollouts.target(event.rolloutId, event.cluster, {
           state: 'skipped',
@@ -195,12 +212,6 @@ export function createPipelineFold(orm: Orm) {
       case 'ReleaseWaiting':
       case 'ReleasePinned':
       case 'ReleaseUnpinned':
-      case 'ApprovalRequested':
-      case 'ApprovalGiven':
-      case 'ApprovalWithdrawn':
-      case 'ApprovalRejected':
-      case 'ApprovalExpired':
-      case 'ApprovalVoided':
       case 'VerificationStarted':
       case 'VerificationEnded':
       case 'MetricAnalysisStarted':

@@ -1,16 +1,25 @@
 import { unreachable } from '@fairlead/shared/result';
-import { eq } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import type { RepositoryEvent } from '../../domain/events.ts';
 import type { Orm } from '../orm.ts';
-import { repositoryTable } from '../schema.ts';
+import { pipelineTable, repositoryTable } from '../schema.ts';
 import type { Entry, FoldBatch } from './batch.ts';
+import { createStatusFold } from './statuses.ts';
 
 export function createRepositoryFold(orm: Orm) {
   const change = (name: string, values: Partial<typeof repositoryTable.$inferInsert>) => {
     orm.update(repositoryTable).set(values).where(eq(repositoryTable.name, name)).run();
   };
 
-  return (_batch: FoldBatch, entry: Entry<RepositoryEvent>) => {
+  const statuses = createStatusFold(orm);
+  const pipelinesOf = (repository: string) =>
+    orm
+      .select({ name: pipelineTable.name })
+      .from(pipelineTable)
+      .where(and(eq(pipelineTable.repository, repository), eq(pipelineTable.removed, false)))
+      .all();
+
+  return (batch: FoldBatch, entry: Entry<RepositoryEvent>) => {
     const { event, recordedAt } = entry;
     const name = entry.stream.slice('repository/'.length);
     switch (event.type) {
@@ -24,6 +33,7 @@ export function createRepositoryFold(orm: Orm) {
         return;
       }
       case 'RepositoryRemoved':
+        statuses.removed(name);
         orm.delete(repositoryTable).where(eq(repositoryTable.name, name)).run();
         return;
       case 'BranchMoved':
@@ -33,7 +43,8 @@ export function createRepositoryFold(orm: Orm) {
       case 'DiscoveryRecovered':
         return change(name, { failureMessage: null, failureSince: null });
       case 'StatusReported':
-        return;
+        for (const pipeline of pipelinesOf(name)) batch.pipelines.add(pipeline.name);
+        return statuses.reported(name, { ...entry, event });
       default:
         return unreachable(event);
     }

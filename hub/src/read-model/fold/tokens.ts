@@ -7,8 +7,11 @@ import type { Entry, FoldBatch } from './batch.ts';
 export function createTokenFold(orm: Orm) {
   return (_batch: FoldBatch, { event, recordedAt }: Entry<HubEvent>): void => {
     if (event.type === 'TokenIssued') {
-      const { tokenId: id, name, hash, role } = event;
-      orm.insert(tokenTable).values({ id, name, hash, role, issuedAt: recordedAt }).run();
+      const { type: _, tokenId: id, ...token } = event;
+      orm
+        .insert(tokenTable)
+        .values({ id, ...token, issuedAt: recordedAt })
+        .run();
     } else if (event.type === 'TokenRevoked') {
       orm
         .update(tokenTable)

@@ -1,6 +1,7 @@
 // The named queries of the read model, one file a subject; all are synchronous and read one committed state. Imports the
 // schema and types of the domain.
 import type { Orm } from '../orm.ts';
+import { approvalQueries } from './approvals.ts';
 import { auditQueries } from './audit.ts';
 import { clusterQueries } from './clusters.ts';
 import { driftQueries } from './drift.ts';
@@ -8,9 +9,11 @@ import { pipelineQueries } from './pipelines.ts';
 import { repositoryQueries } from './repositories.ts';
 import { rolloutQueries } from './rollouts.ts';
 import { stageQueries } from './stages.ts';
+import { statusQueries } from './statuses.ts';
 import { targetQueries } from './targets.ts';
 import { tokenQueries } from './tokens.ts';
 
+export type { ApprovalFilter, ApprovalView } from './approvals.ts';
 export type { AuditFilter, AuditIndexView } from './audit.ts';
 export type { ClusterFilter, ClusterStatus, ClusterSummary, ClusterView } from './clusters.ts';
 export type { TargetCounts } from './counts.ts';
@@ -20,6 +23,7 @@ export type { PipelineView, ReleaseView } from './pipelines.ts';
 export type { RepositoryView } from './repositories.ts';
 export type { AdmissionView, RolloutFilter, RolloutView, StageFilter } from './rollouts.ts';
 export type { StageView } from './stages.ts';
+export type { StatusView } from './statuses.ts';
 export type { ReportObjectView, ReportView, TargetFilter, TargetView } from './targets.ts';
 export type { TokenView } from './tokens.ts';
 
@@ -33,5 +37,7 @@ export const createQueries = (orm: Orm) => ({
   ...rolloutQueries(orm),
   ...auditQueries(orm),
   ...tokenQueries(orm),
+  ...approvalQueries(orm),
+  ...statusQueries(orm),
 });
 export type Queries = ReturnType<typeof createQueries>;
