@@ -1,12 +1,19 @@
 import { ProblemError, problem } from '@fairlead/shared/problem';
 import type { Context } from 'hono';
+import type { Authenticated } from '../auth/tokens/index.ts';
 import type { Actor } from '../decision-log/index.ts';
+import { mayDo, type Person } from '../domain/hub/index.ts';
 import { readYourWritesTimeoutMs } from '../limits.ts';
 import type { HttpApiOptions } from './dependencies.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { HttpEnvironment } from './environment.ts';
 
 export const minPositionHeader = 'x-fairlead-min-position';
+
+export type Caller = { readonly actor: Actor; readonly person: Person };
+
+const anonymous: Person = { subject: 'anonymous', groups: [], emails: [], permissions: [] };
+const anonymousActor: Actor = { kind: 'person', name: anonymous.subject };
 
 /** Who calls, checked against what the route asks for; a caller without the right is put on record. */
 export async function authorise(
@@ -15,16 +22,17 @@ export async function authorise(
     readonly route: Pick<Endpoint, 'access' | 'method' | 'path'>;
     readonly params: Readonly<Record<string, string>>;
   },
-): Promise<Actor> {
+): Promise<Caller> {
   const { route, params, authenticate, commands } = about;
-  if (route.access === 'public') return { kind: 'person', name: 'anonymous' };
+  if (route.access === 'public') return { actor: anonymousActor, person: anonymous };
   const token = /^Bearer +(\S+)$/i.exec(context.req.header('authorization') ?? '')?.[1];
   const caller = token === undefined ? undefined : authenticate(token);
   if (caller === undefined) throw new ProblemError(problem('unauthenticated', ''));
   context.set('caller', caller);
-  const actor: Actor = { kind: 'person', name: caller.name };
-  if (route.access === 'admin' && caller.role !== 'admin') {
-    const detail = `The token "${caller.name}" may only read.`;
+  const actor: Actor = { kind: 'person', name: caller.subject };
+  const lacks = lackOf(caller, route.access);
+  if (lacks !== undefined) {
+    const detail = `${caller.subject} (token "${caller.name}") ${lacks}.`;
     await commands.recordRefusal(
       {
         command: `${route.method.toUpperCase()} ${route.path}`,
@@ -36,7 +44,14 @@ export async function authorise(
     );
     throw new ProblemError(problem('forbidden', detail));
   }
-  return actor;
+  return { actor, person: caller };
+}
+
+/** What the caller would need to have, in words; nothing where they may. */
+function lackOf(caller: Authenticated, access: Endpoint['access']): string | undefined {
+  if (access === 'public' || access === 'viewer' || caller.role === 'admin') return undefined;
+  if (access === 'admin') return 'is no administrator';
+  return mayDo(caller, access) ? undefined : `lacks the permission "${access}"`;
 }
 
 /** What a request is about, as the log names streams. */

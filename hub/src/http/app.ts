@@ -58,10 +58,10 @@ function mountEndpoint(
   const verb = verbOf(route.path);
   app.on(route.method.toUpperCase(), apiPrefix + routerPath(route.path), async (context) => {
     const params = withoutVerb(context.req.param() as Record<string, string>, verb);
-    const actor = await authorise(context, { ...options, route, params });
+    const caller = await authorise(context, { ...options, route, params });
     const input = await readInput(context, route, params);
     if (route.method === 'get') await waitForPosition(context, options);
-    const document = await route.handle({ ...input, actor, context } as never);
+    const document = await route.handle({ ...input, ...caller, context } as never);
     const written = (document as { position?: unknown }).position;
     const position =
       route.method !== 'get' && typeof written === 'number'

@@ -2,6 +2,7 @@ import type { Instant } from '@fairlead/shared/time';
 import type { RecordedEvent } from '../decision-log/index.ts';
 import type {
   AdmissionView,
+  ApprovalView,
   ClusterView,
   EntrySubject,
   PipelineView,
@@ -9,13 +10,16 @@ import type {
   RepositoryView,
   RolloutView,
   StageView,
+  StatusView,
   TargetView,
   TokenView,
 } from '../read-model/index.ts';
 import type {
   AdmissionDocument,
+  ApprovalDocument,
   AuditEntryDocument,
   ClusterDocument,
+  CommitStatusDocument,
   DifferenceDocument,
   PipelineDocument,
   ReleaseDocument,
@@ -135,6 +139,7 @@ export function stageDocument(row: StageView): StageDocument {
     healthMessage: row.healthMessage,
     ...optional('healthSince', row.healthSince, timeText),
     targets: row.targets,
+    ...optional('ahead', row.ahead, ({ release, notIn }) => ({ release, notIn: [...notIn] })),
     ...optional(
       'heldWithdrawal',
       row.heldWithdrawal,
@@ -264,13 +269,47 @@ export const gateDocument = (
   passed: gate.passed,
   detail: gate.detail,
   ...optional('clearsAt', gate.clearsAt, timeText),
+  ...optional('bypassed', gate.bypassed, same),
   evidence: gate.evidence,
+});
+
+export const approvalDocument = (row: ApprovalView): ApprovalDocument => ({
+  id: row.id,
+  pipeline: row.pipeline,
+  stage: row.stage,
+  release: row.release,
+  state: row.state,
+  definitionRevision: row.definitionRevision,
+  ...optional('requestedBy', row.requestedBy, same),
+  requestedAt: timeText(row.requestedAt),
+  ...optional('expiresAt', row.expiresAt, timeText),
+  ...optional('endedAt', row.endedAt, timeText),
+  ...optional('message', row.message, same),
+  required: row.required,
+  from: [...row.from],
+  including: [...row.including],
+  votes: row.votes.map(({ subject, comment, at }) => ({ subject, comment, at: timeText(at) })),
+});
+
+export const commitStatusDocument = (row: StatusView): CommitStatusDocument => ({
+  repository: row.repository,
+  commit: row.commit,
+  name: row.name,
+  state: row.state,
+  description: row.description,
+  ...optional('url', row.url, same),
+  at: timeText(row.at),
+  early: row.early,
 });
 
 export const tokenDocument = (row: TokenView): TokenDocument => ({
   id: row.id,
   name: row.name,
   role: row.role,
+  ...optional('subject', row.subject, same),
+  groups: [...(row.groups ?? [])],
+  emails: [...(row.emails ?? [])],
+  permissions: [...(row.permissions ?? [])],
   issuedAt: timeText(row.issuedAt),
   ...optional('revokedAt', row.revokedAt, timeText),
 });

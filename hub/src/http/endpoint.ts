@@ -1,18 +1,21 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Actor } from '../decision-log/index.ts';
+import type { Permission, Person } from '../domain/hub/index.ts';
 import type { HttpEnvironment } from './environment.ts';
 
 export const apiPrefix = '/api/v1';
 
-/** Who may call: anybody, any token, or an administrator's token. */
-export type Access = 'public' | 'viewer' | 'admin';
+/** Who may call: anybody, any token, whoever has a permission, or an administrator. */
+export type Access = 'public' | 'viewer' | 'admin' | Permission;
 
 export type EndpointInput<Params, QueryInput, Body> = {
   readonly params: Params;
   readonly query: QueryInput;
   readonly body: Body;
   readonly actor: Actor;
+  /** Nobody with a right, where the route is public. */
+  readonly person: Person;
   readonly context: Context<HttpEnvironment>;
 };
 

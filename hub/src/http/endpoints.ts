@@ -1,5 +1,6 @@
 import type { HttpApiOptions } from './dependencies.ts';
 import type { Endpoint } from './endpoint.ts';
+import { approvalEndpoints } from './routes/approvals.ts';
 import { auditEndpoints } from './routes/audit.ts';
 import { clusterEndpoints } from './routes/clusters.ts';
 import { deletionEndpoints } from './routes/deletions.ts';
@@ -14,6 +15,7 @@ import { resourceEndpoints } from './routes/resources.ts';
 import { rolloutEndpoints } from './routes/rollouts.ts';
 import { stageCommandEndpoints } from './routes/stage-commands.ts';
 import { statusEndpoints } from './routes/status.ts';
+import { statusReportEndpoints } from './routes/statuses.ts';
 import { tokenEndpoints } from './routes/tokens.ts';
 
 /** Every route of the API that takes and gives documents. */
@@ -21,9 +23,11 @@ export const endpoints = (options: HttpApiOptions): Endpoint[] => [
   ...statusEndpoints(options),
   ...clusterEndpoints(options),
   ...repositoryEndpoints(options),
+  ...statusReportEndpoints(options),
   ...pipelineEndpoints(options),
   ...resourceEndpoints(options),
   ...stageCommandEndpoints(options),
+  ...approvalEndpoints(options),
   ...deletionEndpoints(options),
   ...hubEndpoints(options),
   ...explainEndpoints(options),

@@ -57,6 +57,7 @@ function registerEndpoint(registry: Registry, one: Endpoint): void {
     operationId: operationId(one),
     tags: [one.tag],
     summary: one.summary,
+    description: accessText(one.access),
     security: one.access === 'public' ? [] : bearer,
     request: {
       params: one.params,
@@ -72,6 +73,12 @@ function registerEndpoint(registry: Registry, one: Endpoint): void {
       ...problems,
     },
   });
+}
+
+function accessText(access: Endpoint['access']): string {
+  if (access === 'public') return 'Needs no token.';
+  if (access === 'viewer') return 'Any token may.';
+  return access === 'admin' ? 'An administrator may.' : `Needs the permission \`${access}\`.`;
 }
 
 const bodyContent = ({ kind, schema }: NonNullable<Endpoint['body']>) =>

@@ -1,6 +1,17 @@
 import { z } from '@hono/zod-openapi';
+import { permissions } from '../domain/hub/index.ts';
+import { bypassableGates } from '../domain/pipeline/index.ts';
 import { rolloutKinds } from '../domain/promotion/index.ts';
-import { installNamespacesMax, pageItemsMax } from '../limits.ts';
+import {
+  installNamespacesMax,
+  pageItemsMax,
+  personEmailsMax,
+  personGroupsMax,
+  statusDescriptionCharactersMax,
+  statusNameCharactersMax,
+  subjectNameCharactersMax,
+  urlCharactersMax,
+} from '../limits.ts';
 
 // What the API says and takes, as schemas: the OpenAPI document is made of them, and clients use their inferred types.
 // Times are ISO 8601 in UTC and always the hub's, but for those that say otherwise.
@@ -349,6 +360,9 @@ export const rolloutSchema = z
 export type RolloutDocument = z.infer<typeof rolloutSchema>;
 export const rolloutPageSchema = pageOf(rolloutSchema);
 
+/** The stage runs a hotfix that these stages before it have not had succeed, nor anything newer. */
+const aheadSchema = z.object({ release: commit, notIn: z.array(name) });
+
 export const stageSchema = z
   .object({
     pipeline: name,
@@ -377,6 +391,7 @@ export const stageSchema = z
         since: time,
       })
       .optional(),
+    ahead: aheadSchema.optional(),
   })
   .openapi('Stage');
 export type StageDocument = z.infer<typeof stageSchema>;
@@ -448,6 +463,8 @@ export const gateResultSchema = z.object({
   passed: z.boolean(),
   detail: z.string(),
   clearsAt: time.optional(),
+  /** It did not pass, and this is whose word let the release by. */
+  bypassed: z.object({ by: z.string(), reason: z.string() }).optional(),
   evidence: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 });
 
@@ -558,9 +575,111 @@ const releaseReference = z
   .string()
   .regex(/^[0-9a-f]{7,64}$/, 'must be a commit id, or its first 7 or more lower-case hex digits');
 
+const longReason = z.string().min(1).max(1_000);
+
 export const promoteSchema = z
-  .strictObject({ release: releaseReference.optional(), force: z.boolean().default(false) })
+  .strictObject({
+    release: releaseReference.optional(),
+    force: z.boolean().default(false),
+    hotfix: z
+      .strictObject({
+        bypass: z.array(z.enum(bypassableGates)).min(1).max(bypassableGates.length),
+        reason: longReason,
+      })
+      .optional()
+      .openapi({
+        description:
+          'Gates to pass without, of those that the stage allows a hotfix. Needs the permission `hotfix` as well.',
+      }),
+  })
   .openapi('Promote');
+
+const approvalRequestId = z
+  .string()
+  .regex(/^[a-z0-9]{8,40}$/, 'must be the id of a request for approvals')
+  .openapi({ description: 'The request that you have looked at. Another one is refused.' });
+/** A full commit id or its beginning; a vote is for nothing but this release and this request. */
+export const approveSchema = z
+  .strictObject({
+    release: releaseReference,
+    requestId: approvalRequestId.optional(),
+    comment: z.string().max(1_000).default(''),
+  })
+  .openapi('Approve');
+export const rejectSchema = z
+  .strictObject({
+    release: releaseReference,
+    requestId: approvalRequestId.optional(),
+    reason: longReason,
+  })
+  .openapi('Reject');
+export const withdrawApprovalSchema = z
+  .strictObject({ release: releaseReference })
+  .openapi('WithdrawApproval');
+
+export const approvalStateSchema = z.enum(['open', 'rejected', 'expired', 'voided', 'used']);
+export const approvalSchema = z
+  .object({
+    id: z.string(),
+    pipeline: name,
+    stage: name,
+    release: commit,
+    state: approvalStateSchema,
+    /** Revision of the pipeline's definition that is approved. */
+    definitionRevision: count,
+    /** The person who asked, where it was not the hub. */
+    requestedBy: z.string().optional(),
+    requestedAt: time,
+    expiresAt: time.optional(),
+    endedAt: time.optional(),
+    /** Why it ended without an admission. */
+    message: z.string().optional(),
+    required: count,
+    /** Who may vote; empty: whoever has the permission. */
+    from: z.array(z.string()),
+    /** Of whom one each must be among the voters. */
+    including: z.array(z.string()),
+    votes: z.array(z.object({ subject: z.string(), comment: z.string(), at: time })),
+  })
+  .openapi('Approval');
+export type ApprovalDocument = z.infer<typeof approvalSchema>;
+export const approvalPageSchema = pageOf(approvalSchema);
+
+const shownText = (charactersMax: number) =>
+  z
+    .string()
+    .max(charactersMax)
+    .regex(/^\P{Cc}*$/u, 'must have no control characters');
+export const commitStatusStateSchema = z.enum(['pending', 'success', 'failure']);
+export const reportStatusSchema = z
+  .strictObject({
+    commit: z
+      .string()
+      .regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/, 'must be a full commit id in lower-case hex'),
+    name: shownText(statusNameCharactersMax).min(1),
+    state: commitStatusStateSchema,
+    description: shownText(statusDescriptionCharactersMax).default(''),
+    url: z
+      .url({ protocol: /^https?$/ })
+      .max(urlCharactersMax)
+      .optional(),
+  })
+  .openapi('ReportStatus');
+export const commitStatusSchema = z
+  .object({
+    repository: name,
+    commit,
+    name: z.string(),
+    state: commitStatusStateSchema,
+    description: z.string(),
+    url: z.string().optional(),
+    at: time,
+    /** The commit is no release of the repository: what is said of it is kept for a day. */
+    early: z.boolean(),
+  })
+  .openapi('CommitStatus');
+export type CommitStatusDocument = z.infer<typeof commitStatusSchema>;
+export const commitStatusPageSchema = pageOf(commitStatusSchema);
 export const planRequestSchema = z
   .strictObject({
     /** Absent: the newest of the pipeline, or with `assigned` what each cluster is assigned now. */
@@ -674,6 +793,7 @@ export const explanationSchema = z
     ),
     /** Targets that would leave the stage and wait for a confirmation. */
     heldWithdrawal: z.object({ clusters: z.array(name), targetsTotal: count }).optional(),
+    ahead: aheadSchema.optional(),
     /** When time alone may change the answer. */
     nextChangeAt: time.optional(),
   })
@@ -755,17 +875,40 @@ export const tokenSchema = z
     id: z.string(),
     name,
     role: z.enum(['admin', 'viewer']),
+    /** Whose it is; without one it stands for itself, by its name. */
+    subject: z.string().optional(),
+    groups: z.array(z.string()),
+    emails: z.array(z.string()),
+    /** Of a viewer: what it allows besides reading. */
+    permissions: z.array(z.enum(permissions)),
     issuedAt: time,
     revokedAt: time.optional(),
   })
   .openapi('Token');
 export type TokenDocument = z.infer<typeof tokenSchema>;
 
+/** Of a person or a group, as `user:<name>` and `group:<name>` of a definition mean it. */
+const personName = z
+  .string()
+  .max(subjectNameCharactersMax)
+  .regex(
+    /^[A-Za-z0-9]([A-Za-z0-9._@/+-]*[A-Za-z0-9])?$/,
+    'must consist of letters, digits and ". _ @ / + -", with a letter or digit at both ends',
+  );
+
 export const issueTokenSchema = z
-  .strictObject({ name: resourceName, role: z.enum(['admin', 'viewer']) })
+  .strictObject({
+    name: resourceName,
+    role: z.enum(['admin', 'viewer']),
+    subject: personName.optional(),
+    groups: z.array(personName).max(personGroupsMax).default([]),
+    emails: z.array(z.email().max(254)).max(personEmailsMax).default([]),
+    permissions: z.array(z.enum(permissions)).default([]),
+  })
   .openapi('IssueToken');
 
 /** The token is in this answer only: the hub keeps its hash. */
 export const issuedTokenSchema = z
   .object({ id: z.string(), name, token: z.string(), position: count })
   .openapi('IssuedToken');
+export type IssuedTokenDocument = z.infer<typeof issuedTokenSchema>;

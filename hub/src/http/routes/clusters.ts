@@ -90,6 +90,7 @@ export function clusterEndpoints(options: HttpApiOptions): Endpoint[] {
     ...joinEndpoints(options),
     endpoint({
       method: 'patch',
+      access: 'manage-clusters',
       path: '/clusters/{cluster}',
       tag,
       summary: 'Replaces the labels of a cluster.',
@@ -103,6 +104,7 @@ export function clusterEndpoints(options: HttpApiOptions): Endpoint[] {
     }),
     endpoint({
       method: 'post',
+      access: 'manage-clusters',
       path: '/clusters/{cluster}:revoke',
       tag,
       summary: 'Ends the trust in a cluster: its connections close and it cannot come back.',
@@ -116,6 +118,7 @@ export function clusterEndpoints(options: HttpApiOptions): Endpoint[] {
     }),
     endpoint({
       method: 'delete',
+      access: 'manage-clusters',
       path: '/clusters/{cluster}',
       tag,
       summary: 'Removes a cluster; its workloads stay as they are.',
@@ -165,6 +168,7 @@ function joinEndpoints(options: HttpApiOptions): Endpoint[] {
   return [
     endpoint({
       method: 'post',
+      access: 'manage-clusters',
       path: '/clusters',
       tag,
       summary: 'Adds a cluster and gives what it joins with.',
@@ -194,6 +198,7 @@ function joinEndpoints(options: HttpApiOptions): Endpoint[] {
     }),
     endpoint({
       method: 'post',
+      access: 'manage-clusters',
       path: '/clusters/{cluster}:issue-join-token',
       tag,
       summary: 'Issues another join token; the one before ends.',

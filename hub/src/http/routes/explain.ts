@@ -43,7 +43,7 @@ export function explainEndpoints(options: HttpApiOptions): Endpoint[] {
 
 function explanationDocument(pipeline: string, explanation: StageExplanation): ExplanationDocument {
   const { stage, candidate, summary, gates, rollout, targets, nextChangeAt } = explanation;
-  const { heldWithdrawal: held } = explanation;
+  const { heldWithdrawal: held, ahead } = explanation;
   return {
     pipeline,
     stage,
@@ -60,6 +60,7 @@ function explanationDocument(pipeline: string, explanation: StageExplanation): E
             targetsTotal: held.targetsTotal,
           },
         }),
+    ...(ahead === undefined ? {} : { ahead: { ...ahead, notIn: [...ahead.notIn] } }),
     ...(nextChangeAt === undefined ? {} : { nextChangeAt: timeText(nextChangeAt) }),
   };
 }

@@ -51,6 +51,7 @@ export function pipelineEndpoints(options: HttpApiOptions): Endpoint[] {
     endpoint({
       method: 'delete',
       path: '/pipelines/{pipeline}',
+      access: 'define',
       tag: 'pipelines',
       summary: 'Removes a pipeline; what its targets run stays as it is.',
       params,

@@ -41,6 +41,7 @@ export function repositoryEndpoints({ readModel, commands }: HttpApiOptions): En
     endpoint({
       method: 'delete',
       path: '/repositories/{repository}',
+      access: 'define',
       tag,
       summary: 'Removes a repository that no pipeline uses.',
       params,

@@ -1,14 +1,16 @@
 import { type Fault, ProblemError, problem } from '@fairlead/shared/problem';
 import { z } from '@hono/zod-openapi';
 import type { Actor } from '../../decision-log/index.ts';
-import { parseResources, type Resource } from '../../domain/pipeline/index.ts';
+import { mayDo, type Person } from '../../domain/hub/index.ts';
+import { parseResources, type Resource, widenedPromotions } from '../../domain/pipeline/index.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { accepted } from '../problems.ts';
+import { accepted, RefusedError } from '../problems.ts';
 import { createResourceCheck } from '../resource-check.ts';
 import { type AppliedDocument, appliedSchema, resourceName, resourceSchema } from '../schemas.ts';
 
 const tag = 'resources';
+type Caller = { readonly actor: Actor; readonly person: Person };
 type Defined = { readonly events: readonly unknown[]; readonly position: number };
 type Outcome = AppliedDocument['resources'][number];
 
@@ -18,6 +20,7 @@ export function resourceEndpoints(options: HttpApiOptions): Endpoint[] {
   const putOne = (kind: Resource['kind'], plural: string, parameter: string) =>
     endpoint({
       method: 'put',
+      access: 'define',
       path: `/${plural}/{${parameter}}`,
       tag,
       summary: `Defines a ${kind.toLowerCase()}, as \`fairlead apply\` does.`,
@@ -25,21 +28,22 @@ export function resourceEndpoints(options: HttpApiOptions): Endpoint[] {
       body: z.string(),
       text: resourceSchema,
       response: appliedSchema,
-      handle: ({ params, body, actor }) => {
+      handle: ({ params, body, ...caller }) => {
         const name = String(params[parameter]);
-        return apply(body, actor, (resources) => otherThan(resources, kind, name));
+        return apply(body, caller, (resources) => otherThan(resources, kind, name));
       },
     });
   return [
     endpoint({
       method: 'post',
       path: '/apply',
+      access: 'define',
       tag,
       summary: 'Defines every resource of a YAML stream, or none where one of them has a fault.',
       body: z.string(),
       text: resourceSchema,
       response: appliedSchema,
-      handle: ({ body, actor }) => apply(body, actor),
+      handle: ({ body, ...caller }) => apply(body, caller),
     }),
     putOne('Repository', 'repositories', 'repository'),
     putOne('Pipeline', 'pipelines', 'pipeline'),
@@ -51,7 +55,7 @@ function createApply(options: HttpApiOptions) {
   const check = createResourceCheck(options);
   let last: Promise<unknown> = Promise.resolve();
 
-  const define = async (resource: Resource, actor: Actor): Promise<Defined> => {
+  const define = async (resource: Resource, { actor, person }: Caller): Promise<Defined> => {
     const { name } = resource.definition;
     return resource.kind === 'Repository'
       ? accepted(
@@ -64,16 +68,16 @@ function createApply(options: HttpApiOptions) {
       : accepted(
           await commands.pipeline(
             name,
-            { type: 'define-pipeline', definition: resource.definition },
+            { type: 'define-pipeline', definition: resource.definition, by: person },
             actor,
           ),
         );
   };
 
-  const change = async (resource: Resource, actor: Actor) => {
+  const change = async (resource: Resource, caller: Caller) => {
     const { name } = resource.definition;
     const existed = await isDefined(options, resource);
-    const { events, position } = await define(resource, actor);
+    const { events, position } = await define(resource, caller);
     const outcome: Outcome['outcome'] =
       events.length === 0 ? 'unchanged' : existed ? 'changed' : 'created';
     return { position, resource: { kind: resource.kind, name, outcome } };
@@ -81,17 +85,18 @@ function createApply(options: HttpApiOptions) {
 
   const applyNow = async (
     text: string,
-    actor: Actor,
+    caller: Caller,
     further: (resources: readonly Resource[]) => Fault[],
   ): Promise<AppliedDocument> => {
     const parsed = parseResources(text);
     if (!parsed.ok) throw invalid(parsed.error);
     const faults = [...further(parsed.value), ...(await check(parsed.value))];
     if (faults.length > 0) throw invalid(faults);
+    await mayWiden(options, parsed.value, caller);
     const resources: Outcome[] = [];
     let position = options.readModel.position();
     for (const resource of repositoriesFirst(parsed.value)) {
-      const changed = await change(resource, actor);
+      const changed = await change(resource, caller);
       resources.push(changed.resource);
       position = Math.max(position, changed.position);
     }
@@ -101,13 +106,38 @@ function createApply(options: HttpApiOptions) {
   /** One at a time, so that two texts cannot both pass the checks and then contradict each other. */
   return (
     text: string,
-    actor: Actor,
+    caller: Caller,
     further: (resources: readonly Resource[]) => Fault[] = () => [],
   ): Promise<AppliedDocument> => {
-    const mine = last.then(() => applyNow(text, actor, further));
+    const mine = last.then(() => applyNow(text, caller, further));
     last = mine.catch(() => undefined);
     return mine;
   };
+}
+
+/** The rule is the core's; it is asked for all pipelines first, so that a text is taken whole or not at all. */
+async function mayWiden(
+  { commands }: Pick<HttpApiOptions, 'commands'>,
+  resources: readonly Resource[],
+  { actor, person }: Caller,
+): Promise<void> {
+  if (mayDo(person, 'allow-automatic-promotion')) return;
+  const widened: string[] = [];
+  for (const resource of resources) {
+    if (resource.kind !== 'Pipeline') continue;
+    const { name } = resource.definition;
+    const state = await commands.pipelineState(name);
+    const before = state.status === 'active' ? state.definition : undefined;
+    const what = widenedPromotions(before, resource.definition);
+    if (what.length > 0) widened.push(`${name}: ${what.join('; ')}`);
+  }
+  if (widened.length === 0) return;
+  const code = 'permission_missing';
+  const detail =
+    `${person.subject} may not let more be promoted by itself, which needs ` +
+    `allow-automatic-promotion: ${widened.join('. ')}.`;
+  await commands.recordRefusal({ command: 'apply', subject: 'hub', code, detail }, actor);
+  throw new RefusedError('forbidden', { code, detail });
 }
 
 async function isDefined(

@@ -39,12 +39,13 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
     endpoint({
       method: 'post',
       path: `${path}:promote`,
+      access: 'promote',
       tag,
       summary: 'Asks for a release to enter the stage: the newest that waits, or the named one.',
       params,
       body: promoteSchema,
       response: changeSchema,
-      handle: ({ params: { pipeline, stage }, body: { release, force }, actor }) =>
+      handle: ({ params: { pipeline, stage }, body: { release, force, hotfix }, actor, person }) =>
         send(
           pipeline,
           {
@@ -53,6 +54,9 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
             ...releaseOf(pipeline, release),
             force,
             at: clock.now(),
+            by: person,
+            ...(hotfix === undefined ? {} : { hotfix }),
+            newId: expectOk(parseNewId(random.nextId()), 'a new id'),
           },
           actor,
         ),
@@ -60,6 +64,7 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
     endpoint({
       method: 'post',
       path: `${path}:hold`,
+      access: 'hold',
       tag,
       summary: 'Lets no release enter the stage until it is resumed.',
       params,
@@ -71,6 +76,7 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
     endpoint({
       method: 'post',
       path: `${path}:resume`,
+      access: 'hold',
       tag,
       summary: 'Ends a hold.',
       params,
@@ -82,6 +88,7 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
     endpoint({
       method: 'post',
       path: `${path}:rollback`,
+      access: 'rollback',
       tag,
       summary:
         'Returns to the release that succeeded before, or to the named one, and holds the stage.',
@@ -105,6 +112,7 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
     endpoint({
       method: 'post',
       path: `${path}:abort`,
+      access: 'rollback',
       tag,
       summary:
         'Ends the running rollout; targets keep what they were assigned, or return to what they ran.',

@@ -22,24 +22,34 @@ export function tokenEndpoints({ readModel, commands, random }: HttpApiOptions):
       path: '/tokens',
       tag,
       summary: 'Lists access tokens, revoked ones too.',
-      access: 'admin',
+      access: 'manage-tokens',
       response: pageOf(tokenSchema),
       handle: () => ({ items: readModel.allTokens().map(tokenDocument) }),
     }),
     endpoint({
       method: 'post',
       path: '/tokens',
+      access: 'manage-tokens',
       tag,
       summary: 'Issues an access token, which only this answer shows.',
       body: issueTokenSchema,
       response: issuedTokenSchema,
       status: 201,
-      handle: async ({ body: { name, role }, actor }) => {
+      handle: async ({ body: { name, role, subject, ...of }, actor, person }) => {
         const token = newToken();
         const tokenId = random.nextId();
         const { position } = accepted(
           await commands.hub(
-            { type: 'issue-token', tokenId, name, hash: tokenHash(token), role },
+            {
+              type: 'issue-token',
+              tokenId,
+              name,
+              hash: tokenHash(token),
+              role,
+              ...(subject === undefined ? {} : { subject }),
+              ...of,
+              by: person,
+            },
             actor,
           ),
         );
@@ -49,6 +59,7 @@ export function tokenEndpoints({ readModel, commands, random }: HttpApiOptions):
     endpoint({
       method: 'delete',
       path: '/tokens/{token}',
+      access: 'manage-tokens',
       tag,
       summary: 'Revokes an access token by its id.',
       params: z.object({ token: z.string().max(40) }),
