@@ -24,6 +24,21 @@ export function parseCommitArgument(text: string): string {
   throw new InvalidArgumentError('Give a commit id, or its first 7 or more lower-case hex digits.');
 }
 
+export function parseFullCommitArgument(text: string): string {
+  if (/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text)) return text;
+  throw new InvalidArgumentError('Give the full commit id of 40 or 64 lower-case hex digits.');
+}
+
+/** Repeatable. */
+export const collectText = (text: string, before: readonly string[] = []): string[] => [
+  ...before,
+  text,
+];
+
+/** Names with "," between them. */
+export const parseListArgument = (text: string): string[] =>
+  text.split(',').map((part) => part.trim());
+
 export function parseDurationArgument(text: string): number {
   const parsed = parseDuration(text);
   if (parsed.ok) return parsed.value;

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { CliError } from './cli-error.ts';
+import { addApprovalCommands } from './commands/approvals.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addClusterCommands } from './commands/clusters.ts';
 import { addDeletionCommand } from './commands/deletions.ts';
@@ -10,9 +11,11 @@ import { addLoginCommand } from './commands/login.ts';
 import { addPlanCommands } from './commands/plan.ts';
 import { addProgramCommands } from './commands/programs.ts';
 import { addReadModelCommands } from './commands/read-model.ts';
+import { addReportStatusCommand } from './commands/report-status.ts';
 import { addResourceCommands } from './commands/resources.ts';
 import { addStageCommands } from './commands/stages.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addTokenCommands } from './commands/tokens.ts';
 import { addWaitCommand } from './commands/wait.ts';
 import { defaultUrl } from './connection.ts';
 import type { CliContext } from './context.ts';
@@ -45,6 +48,8 @@ export function createProgram(context: CliContext): Command {
     addClusterCommands,
     addResourceCommands,
     addStageCommands,
+    addApprovalCommands,
+    addReportStatusCommand,
     addDeletionCommand,
     addExplainCommand,
     addDriftCommand,
@@ -52,6 +57,7 @@ export function createProgram(context: CliContext): Command {
     addWaitCommand,
     addEventsCommand,
     addAuditCommands,
+    addTokenCommands,
     addReadModelCommands,
   ]) {
     add(program, context);

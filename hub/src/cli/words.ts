@@ -94,6 +94,12 @@ export const withdrawalText = ({ heldWithdrawal: held, pipeline, name }: StageDo
     : `${held.clusters.length} of ${held.targetsTotal} targets would leave at once: ` +
       `see \`fairlead confirm-withdrawal ${pipeline}/${name} --show\``;
 
+/** It runs a hotfix that the stages before it do not have. */
+export const aheadText = ({ ahead }: Pick<StageDocument, 'ahead'>): string =>
+  ahead === undefined
+    ? ''
+    : `runs the hotfix ${shortCommit(ahead.release)}, not yet in ${ahead.notIn.join(', ')}`;
+
 export const heldText = ({ held }: StageDocument, now: number): string =>
   held === undefined
     ? ''

@@ -38,10 +38,10 @@ function explanationText(explanation: ExplanationDocument, now: number): string 
   if (gates.length === 0) return `${subject}: ${summary}${blockers.join('')}`;
   const table = renderTable({
     columns: ['gate', 'passed', 'detail', 'clears'],
-    rows: gates.map(({ gate, passed, detail, clearsAt }) => [
+    rows: gates.map(({ gate, passed, detail, clearsAt, bypassed }) => [
       gate,
-      passed ? 'yes' : 'no',
-      detail,
+      passed ? 'yes' : bypassed ? 'bypassed' : 'no',
+      bypassed ? `${detail} Passed without it by ${bypassed.by}: ${bypassed.reason}` : detail,
       clearsAt === undefined ? '' : relativeTime(clearsAt, now),
     ]),
     empty: '',

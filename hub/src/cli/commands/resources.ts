@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Argument, type Command } from 'commander';
 import type {
   AppliedDocument,
+  ApprovalDocument,
   ChangeDocument,
   ClusterDocument,
   PipelineDocument,
@@ -18,6 +19,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { renderTable, type TableContent } from '../output.ts';
 import { openSession, type Session } from '../session.ts';
 import { relativeTime, shortCommit } from '../words.ts';
+import { approvalsTable } from './approvals.ts';
 import { clustersTable } from './clusters.ts';
 import { orphansTable } from './deletions.ts';
 import { printRollouts } from './rollouts.ts';
@@ -38,7 +40,7 @@ export function addResourceCommands(program: Command, context: CliContext): void
     .command('get')
     .description('list resources, or show one')
     .addArgument(new Argument('<kind>').choices(kinds))
-    .argument('[name]', 'of the resource; for releases, rollouts and orphans, of the pipeline')
+    .argument('[name]', 'of the resource; of the pipeline for what belongs to one')
     .action(async (kind: Kind, name: string | undefined, _options: object, command: Command) => {
       await readers[kind](await openSession(context, command), name);
     });
@@ -79,7 +81,15 @@ async function readDocument(path: string): Promise<string> {
 const appliedText = ({ resources }: AppliedDocument): string =>
   resources.map(({ kind, name, outcome }) => `${kind.toLowerCase()}/${name} ${outcome}`).join('\n');
 
-const kinds = ['repositories', 'pipelines', 'releases', 'rollouts', 'clusters', 'orphans'] as const;
+const kinds = [
+  'repositories',
+  'pipelines',
+  'releases',
+  'rollouts',
+  'clusters',
+  'orphans',
+  'approvals',
+] as const;
 type Kind = (typeof kinds)[number];
 
 /** One document by its name, or all of a kind. */
@@ -107,6 +117,11 @@ const readers: Record<Kind, (session: Session, name: string | undefined) => Prom
     await session.printItems(items, (targets) => orphansTable(targets, session.now));
   },
   rollouts: printRollouts,
+  /** Open ones; the name is that of a pipeline. */
+  approvals: async (session, name) => {
+    const items = session.api.items<ApprovalDocument>('/approvals', { pipeline: name });
+    await session.printItems(items, (approvals) => approvalsTable(approvals, session.now));
+  },
   releases: async (session, name) => {
     if (name === undefined) {
       throw new CliError(

@@ -1,7 +1,12 @@
 import type { Command } from 'commander';
 import type { StageDocument, TargetDocument } from '../../http/index.ts';
 import { segment } from '../api-client.ts';
-import { parseCommitArgument, parseStageReference, type StageReference } from '../arguments.ts';
+import {
+  parseCommitArgument,
+  parseListArgument,
+  parseStageReference,
+  type StageReference,
+} from '../arguments.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -22,6 +27,7 @@ type StageVerb = {
   readonly force?: boolean;
   /** Whether targets may return to what they ran. */
   readonly rollback?: boolean;
+  readonly hotfix?: boolean;
   readonly done: (stage: string, release: string) => string;
 };
 
@@ -32,6 +38,7 @@ const verbs: readonly StageVerb[] = [
     takesRelease: true,
     reason: 'none',
     force: true,
+    hotfix: true,
     done: (stage, release) => `${release || 'The newest release'} is requested for ${stage}.`,
   },
   {
@@ -74,7 +81,12 @@ const verbs: readonly StageVerb[] = [
   },
 ];
 
-type VerbOptions = { reason?: string; force?: boolean; rollback?: boolean };
+type VerbOptions = {
+  reason?: string;
+  force?: boolean;
+  rollback?: boolean;
+  hotfix?: string[];
+};
 
 export function addStageCommands(program: Command, context: CliContext): void {
   for (const verb of verbs) addVerb(program, context, verb);
@@ -112,7 +124,19 @@ function addVerb(program: Command, context: CliContext, verb: StageVerb): void {
     command.argument('[release]', 'commit id, or 7 or more digits of it', parseCommitArgument);
   }
   if (verb.force) {
-    command.option('--force', 'pass over the gates that have not passed; goes on record');
+    command.option(
+      '--force',
+      'bring back what failed, is current or left the branch; its gates still apply',
+    );
+  }
+  if (verb.hotfix) {
+    command
+      .option(
+        '--hotfix <gates>',
+        'gates to pass without, with "," between them, of those that the stage allows',
+        parseListArgument,
+      )
+      .option('--reason <text>', 'why it is a hotfix, for the audit log');
   }
   if (verb.rollback) {
     command.option('--rollback', 'return every target that it reached to what it ran before');
@@ -122,11 +146,14 @@ function addVerb(program: Command, context: CliContext, verb: StageVerb): void {
   }
   command.action(async (stage: StageReference, ...rest: unknown[]) => {
     const release = verb.takesRelease ? (rest[0] as string | undefined) : undefined;
-    const { reason, force, rollback } = command.opts<VerbOptions>();
+    const { reason, force, rollback, hotfix } = command.opts<VerbOptions>();
+    if (verb.hotfix && (hotfix === undefined) !== (reason === undefined)) {
+      throw new CliError(exitCodes.usage, 'A hotfix needs --hotfix and --reason, both.');
+    }
     const session = await openSession(context, command);
     const change = await session.api.send('POST', `${stagePath(stage)}:${verb.name}`, {
       ...(release === undefined ? {} : { release }),
-      ...(reason === undefined ? {} : { reason }),
+      ...(hotfix ? { hotfix: { bypass: hotfix, reason } } : reason === undefined ? {} : { reason }),
       ...(force === undefined ? {} : { force }),
       ...(rollback === undefined ? {} : { rollback }),
     });

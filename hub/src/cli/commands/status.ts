@@ -6,6 +6,7 @@ import type { CliContext } from '../context.ts';
 import { renderTable, type TableContent } from '../output.ts';
 import { openSession } from '../session.ts';
 import {
+  aheadText,
   clusterStatus,
   heldText,
   shortCommit,
@@ -69,7 +70,12 @@ export function stagesTable(
 }
 
 function noteOf(stage: StageDocument, { now, waiting }: { now: number; waiting: Waiting }): string {
-  const notes = [heldText(stage, now), withdrawalText(stage), waiting[keyOf(stage)] ?? ''];
+  const notes = [
+    heldText(stage, now),
+    withdrawalText(stage),
+    aheadText(stage),
+    waiting[keyOf(stage)] ?? '',
+  ];
   if (stage.health === 'unhealthy') notes.push(stage.healthMessage);
   return notes.filter((note) => note !== '').join('; ');
 }
