@@ -223,7 +223,7 @@ describe("agents' audit", () => {
           : event.type,
     );
 
-  test('FLT-17: duplicates and overlaps are dropped, order is by sequence', async () => {
+  test('AUD-02, FLT-17: duplicates and overlaps are dropped, order is by sequence', async () => {
     await using hub = await open();
     const { appendAgentAudit } = hub.handler;
     await appendAgentAudit(cluster, 'one', [audited(2), audited(1)], agent);
@@ -233,7 +233,7 @@ describe("agents' audit", () => {
     expect(await appendAgentAudit(cluster, 'one', [], agent)).toEqual(again);
   });
 
-  test('R8: what never arrived is a gap on record, before what follows it', async () => {
+  test('AUD-04, R8: what never arrived is a gap on record, before what follows it', async () => {
     await using hub = await open();
     await hub.handler.appendAgentAudit(cluster, 'one', [audited(3), audited(6)], agent);
     expect(await inLog(hub.log)).toEqual(['1-2 missing', 3, '4-5 missing', 6]);
@@ -250,7 +250,7 @@ describe("agents' audit", () => {
     expect(await inLog(hub.log)).toEqual([1, 2, 3, 1, 2]);
   });
 
-  test('R7: 10,000 events sent by two hubs at once with every chunk twice are there exactly once', async () => {
+  test('AUD-02, R7: 10,000 events sent by two hubs at once with every chunk twice are there exactly once', async () => {
     await using hub = await open();
     const all = range(1, 10_000);
     for (let start = 0; start < all.length; start += 1_000) {

@@ -84,7 +84,7 @@ function describeAppending(open: () => Promise<DecisionLogFixture>): void {
     expect(await fixture.log.headPosition()).toBe(2);
   });
 
-  test('an append to several streams is all or nothing', async () => {
+  test('AUD-05: an append to several streams is all or nothing', async () => {
     await using fixture = await open();
     await fixture.log.append(request('b', 0, 'b1'));
     const refused = await fixture.log.appendAll([request('a', 0, 'a1'), request('b', 0, 'late')]);
@@ -235,7 +235,7 @@ const tamperings: readonly { what: string; first: number; statements: string }[]
 ];
 
 function describeTampering(open: () => Promise<DecisionLogFixture>): void {
-  test.each(tamperings)('S10: $what is found, first at $first', async ({ first, statements }) => {
+  test.each(tamperings)('AUD-04, S10: $what is found, first at $first', async ({ first, statements }) => {
     await using fixture = await open();
     for (let version = 0; version < 10; version++) {
       await fixture.log.append(request('a', version, `a${version + 1}`));
@@ -248,7 +248,7 @@ function describeTampering(open: () => Promise<DecisionLogFixture>): void {
     await opened.close();
   });
 
-  test('R4: a changed entry is refused before it is served, also without a walk', async () => {
+  test('AUD-04, R4: a changed entry is refused before it is served, also without a walk', async () => {
     await using fixture = await open();
     await fixture.log.append(request('a', 0, 'a1', 'a2', 'a3'));
     await fixture.execute(`UPDATE log SET data = replace(data, 'a2', 'b2') WHERE position = 2`);

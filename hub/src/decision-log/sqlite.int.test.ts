@@ -46,7 +46,7 @@ const refused = (subject: string) => ({
 const actor = { kind: 'hub', name: 'test' } as const;
 
 describe('SQLite decision log: durability', () => {
-  test('R1, R3: after each of 20 kill -9 everything printed is there, whole, and the chain is valid', async () => {
+  test('AUD-05, R1, R3: after each of 20 kill -9 everything printed is there, whole, and the chain is valid', async () => {
     const path = newPath();
     let promised = 0;
     for (let kill = 0; kill < 20; kill++) {

@@ -348,6 +348,34 @@ describe('statuses of commits', () => {
   });
 });
 
+test('Q-08: a release that was skipped looks nowhere as if the stage had it', async () => {
+  await applied('skipped', production('{approvals: {required: 1}}'));
+  await discovered('skipped', 1);
+  await discovered('skipped', 2);
+  const at = `${v1}/pipelines/skipped/stages/production`;
+  await api.call('POST', `${at}:approve`, { release: commitId(2) });
+  await advance('skipped');
+  const releases = await api.call('GET', `${v1}/pipelines/skipped/releases`);
+  expect(releases.body.items).toMatchObject([
+    { commit: commitId(2), stages: [{ state: 'rolling-out', current: true }] },
+    { commit: commitId(1), stages: [{ stage: 'production', state: 'superseded', current: false }] },
+  ]);
+  const admissions = await admissionsOf('skipped');
+  expect(admissions.map(({ release }: { release: string }) => release)).toEqual([commitId(2)]);
+  const rollouts = await api.call('GET', `${v1}/pipelines/skipped/rollouts`);
+  expect(rollouts.body.items.map(({ release }: { release: string }) => release)).toEqual([
+    commitId(2),
+  ]);
+  const audit = await api.call('GET', `${v1}/audit?pipeline=skipped&limit=500`);
+  const ofSkipped = audit.body.items
+    .filter(({ commit }: { commit?: string }) => commit === commitId(1))
+    .map(({ type }: { type: string }) => type);
+  expect(ofSkipped.sort()).toEqual(['ApprovalRequested', 'ApprovalVoided', 'ReleaseSuperseded']);
+  const said = await api.call('GET', `${at}/explain?release=${commitId(1)}`);
+  expect(said.body.summary).toContain(commitId(1).slice(0, 8));
+  expect(said.body.summary).not.toContain('is what it runs');
+});
+
 test('RB-11, RB-12: a hotfix is in the admission, the rollout, the stage and its explanation', async () => {
   const stages = `
   - name: staging

@@ -152,7 +152,7 @@ describe('taking in what agents say', () => {
     await connection.close();
   });
 
-  test('R6: a message that comes twice is one fact, and is acknowledged twice', async () => {
+  test('AUD-02, R6: a message that comes twice is one fact, and is acknowledged twice', async () => {
     const store = createStore();
     await using _ingest = await startIngest(bus, store);
     const cluster = newCluster();

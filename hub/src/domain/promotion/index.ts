@@ -14,7 +14,8 @@ export type {
 export { rolloutKinds } from './events.ts';
 export { evolvePipeline } from './evolve.ts';
 export { explain, nextWakeAt, type StageExplanation, type TargetExplanation } from './explain.ts';
-export { clustersOfStage } from './fleet-view.ts';
+export { clustersOfStage, fleetView } from './fleet-view.ts';
+export { evaluateGates, isOpen } from './gates/index.ts';
 export {
   type ClusterSnapshot,
   type CommitStatus,

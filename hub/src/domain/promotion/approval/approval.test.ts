@@ -485,3 +485,19 @@ describe('the end of a request', () => {
     expect(story.stage(production).rollout?.kind).toBe('forced');
   });
 });
+
+test('what a person asked for and what comes by itself are both asked about', () => {
+  const story = waiting(
+    { required: 1 },
+    { supersede: { mode: 'finish-current', soaks: 0, interrupt: false } },
+  );
+  story.push(2).rollOut(staging).advance();
+  expect(story.stage(production).pinned).toBe(commit(1));
+  story.execute(story.promote(production, commit(2)));
+  story.advance();
+  expect(story.eventsOf('ApprovalRequested').map((one) => one.release)).toEqual([
+    commit(1),
+    commit(2),
+  ]);
+  expect(story.eventsOf('ApprovalVoided')).toEqual([]);
+});

@@ -1,4 +1,4 @@
-import { candidateOf } from '../candidate.ts';
+import { nextCandidate, requestedRelease } from '../candidate.ts';
 import type { PipelineEvent } from '../events.ts';
 import { bypassOf } from '../gates/bypass.ts';
 import { get, values } from '../persistent-map.ts';
@@ -9,16 +9,20 @@ import { openRequest } from './open.ts';
 import type { ApprovalRequest } from './state.ts';
 import { changesSince, requestFault } from './validity.ts';
 
-type Of = { state: Parameters<Step>[0]; stage: Parameters<Step>[1]; candidate?: KnownRelease };
+type Of = {
+  state: Parameters<Step>[0];
+  stage: Parameters<Step>[1];
+  waiting: readonly KnownRelease[];
+};
 
 /**
- * Ends requests that have expired or whose release or stage is not what was asked about, and opens one for the release
- * that waits. What expired or was rejected is not asked again by itself, or a stage would ask for ever: a person does.
+ * Ends requests that have expired or whose release or stage is not what was asked about, and opens one for what waits:
+ * what a person asked for, and what comes by itself. What expired or was rejected is not asked again by itself, or a stage would ask for ever: a person does.
  */
 export const approvalSteps: Step = (state, stage, { fleet, newIds }) => {
   const { approvals } = stageState(state, stage.name);
-  const candidate = candidateOf(state, stage, fleet.at).release;
-  const of = { state, stage, ...(candidate ? { candidate } : {}) };
+  const waiting = [requestedRelease(state, stage), nextCandidate(state, stage, fleet.at).release];
+  const of = { state, stage, waiting: waiting.filter((release) => release !== undefined) };
   for (const request of values(approvals)) {
     if (request.status !== 'open') continue;
     const { release, id: requestId, expiresAt } = request;
@@ -30,24 +34,21 @@ export const approvalSteps: Step = (state, stage, { fleet, newIds }) => {
     }
   }
   const [requestId] = newIds;
-  if (candidate === undefined || requestId === undefined) return [];
-  if (!asksNow(of, candidate, fleet.at)) return [];
-  const event: PipelineEvent = openRequest(stage, candidate, {
-    requestId,
-    revision: state.revision,
-    at: fleet.at,
-  });
+  const release = of.waiting.find((one) => asksNow(of, one, fleet.at));
+  if (release === undefined || requestId === undefined) return [];
+  const about = { requestId, revision: state.revision, at: fleet.at };
+  const event: PipelineEvent = openRequest(stage, release, about);
   return [event];
 };
 
 /** Why an open request is about nothing any more. */
-function voidReason({ state, stage, candidate }: Of, request: ApprovalRequest): string | undefined {
+function voidReason({ state, stage, waiting }: Of, request: ApprovalRequest): string | undefined {
   if (stage.gates.approvals === undefined) return `${stage.name} asks for no approvals any more`;
   const changes = changesSince(state, stage, request);
   if (changes.length > 0) return `${changes.join(', ')} of ${stage.name} changed`;
   const { release } = request;
   // What a person asks for comes, whatever took its place before.
-  if (candidate?.commit === release) return undefined;
+  if (waiting.some(({ commit }) => commit === release)) return undefined;
   const mark = get(stageState(state, stage.name).releases, release);
   if (mark?.outcome === 'superseded') {
     return `superseded by ${mark.supersededBy ? short(mark.supersededBy) : 'another release'}`;
