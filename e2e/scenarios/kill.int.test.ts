@@ -116,7 +116,7 @@ async function reached(step: string, commit: string, from: number): Promise<void
   );
 }
 
-test('no audit event was lost or doubled by any of the kills, and each target was assigned once a generation', async () => {
+test('FLT-20, FLT-21: no audit event was lost or doubled by any of the kills, and each target was assigned once a generation', async () => {
   await waitFor(
     'every outbox is empty',
     async (see) => {

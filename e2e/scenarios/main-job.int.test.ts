@@ -176,7 +176,7 @@ test('drift by hand is repaired within a second and reported', async () => {
   });
 });
 
-test('promise 8: drift is repaired while the hub is gone, and its audit arrives when the hub returns', async () => {
+test('promise 8, FLT-20: drift is repaired while the hub is gone, and its audit arrives when the hub returns', async () => {
   const before = (await wholeAudit(system)).filter((e) => e.event.kind === 'DriftRepaired').length;
   await system.hub.process.stop();
   await production().kubectl(['delete', 'deployment', 'web', '--namespace=shop']);

@@ -61,6 +61,11 @@ export const matchedFileBytesMax = 1024 * 1024;
 export const discoveryCommitsMax = 10_000;
 export const webhookBodyBytesMax = 5 * 1024 * 1024;
 export const repositoryPollsConcurrentMax = 8;
+/** A release that nothing needs any more stays fetchable for this long after its discovery. */
+export const releaseKeptMs = 180 * 24 * 3_600_000;
+/** How often a mirror is looked at for refs of such releases, and how many one look drops. */
+export const keptRefsCheckMs = 24 * 3_600_000;
+export const keptRefsDroppedMax = 500;
 /** A repository that fails is tried at least this often. */
 export const repositoryPollBackoffMsMax = 10 * 60_000;
 /** A Git host that says "too many requests" is left alone for so long at first, and for at most so long. */

@@ -104,6 +104,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     random,
     signal,
     logger,
+    releasesDiscoveredBefore: readModel.releasesDiscoveredBefore,
     onPolled: (failed) => {
       telemetry.count('fairlead_repository_polls_total');
       if (failed) telemetry.count('fairlead_repository_polls_failed_total');

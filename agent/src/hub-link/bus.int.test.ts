@@ -67,7 +67,7 @@ function start(identity: IdentitySource, reconnectSpreadMs = 100): Bus {
 }
 
 describe('the connection to the bus', () => {
-  it('F30: returns spread over time when a server dies, not at once', async () => {
+  it('F30, FLT-25: returns spread over time when a server dies, not at once', async () => {
     await bus.start();
     const spreadMs = 2_000;
     const agents: Bus[] = [];

@@ -666,7 +666,7 @@ describe('the whole link', () => {
     }
   });
 
-  it('R7: killed and started again, it delivers what waited exactly once per sequence', async () => {
+  it('R7, FLT-18: killed and started again, it delivers what waited exactly once per sequence', async () => {
     const store = memoryStore();
     const first = start({ store });
     const epoch = first.journal.agentEpoch();

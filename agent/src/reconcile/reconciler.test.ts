@@ -543,7 +543,7 @@ describe('restart and crash', () => {
     await phase(second, 'settled', 1);
   });
 
-  test('promise 11, F18: killed at any request, the next life converges to the same state', async () => {
+  test('promise 11, F18, FLT-18: killed at any request, the next life converges to the same state', async () => {
     for (let killAt = 1; killAt <= 14; killAt++) {
       const world = createWorld();
       world.renders.set('a', [configMap('kept'), configMap('old'), deployment('web', 'web:1')]);

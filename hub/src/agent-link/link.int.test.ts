@@ -95,7 +95,7 @@ describe('watching assignments', () => {
     client.close();
   });
 
-  test('sends what differs from what the agent holds, and nothing else', async () => {
+  test('FLT-25: sends what differs from what the agent holds, and nothing else', async () => {
     await start();
     const { id, client } = await agent('edge-1');
     hub.assignments.set(id, [
@@ -120,7 +120,7 @@ describe('watching assignments', () => {
     client.close();
   });
 
-  test('changes come as the newest state, and never an older generation', async () => {
+  test('FLT-22: without any wake over the bus, changes come as the newest state, and never an older generation', async () => {
     await start();
     const { id, client } = await agent('edge-1');
     hub.assignments.set(id, [assignment({ generation: 3 })]);
@@ -422,7 +422,7 @@ describe('cutting agents off', () => {
     other.client.close();
   });
 
-  test('F43 S5: one identity at two places is quarantined, and neither gets orders', async () => {
+  test('F43 S5 FLT-19: one identity at two places is quarantined, and neither gets orders', async () => {
     await start({ tickMs: 30, clonedOverlapMs: 300 });
     const { id, name, identity, keys, client } = await agent('edge-1');
     const first = watch(client, { instanceId: 'first' });

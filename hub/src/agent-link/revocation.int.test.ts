@@ -7,7 +7,7 @@ import { createIngest } from '../ingest/index.ts';
 import { eventually, silent, startBus } from '../ingest/testing.ts';
 import { enroll, openLink, renewal, startLink, watch } from './testing.ts';
 
-test('S7: a revoked cluster is cut on gRPC and on the bus within 5 s, with every key it was ever given', async () => {
+test('S7, FLT-24: a revoked cluster is cut on gRPC and on the bus within 5 s, with every key it was ever given', async () => {
   await using bus = await startBus();
   await using ingest = await createIngest({
     ...bus.bus,

@@ -335,7 +335,7 @@ describe('stages', () => {
     const { out } = await run('get', 'rollouts', 'checkout');
     expect(out.split('\n')[1]?.split(/ {2,}/).slice(1, 7)).toEqual([
       'checkout/production',
-      'abcdef1',
+      'abcdef1234',
       'promotion',
       'paused: look',
       '2 of 3',

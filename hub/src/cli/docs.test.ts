@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
+import { parseResources } from '../domain/pipeline/index.ts';
 import { createProgram } from './index.ts';
 
 const docs = new URL('../../../docs/', import.meta.url);
@@ -56,4 +57,20 @@ test.each(examples)('$name: `$line` is a command with these options', ({ line })
 
 test('the examples are found', () => {
   expect(examples.length).toBeGreaterThan(5);
+});
+
+const pipelines = readdirSync(docs)
+  .filter((name) => name.endsWith('.md'))
+  .flatMap((name) =>
+    [...readFileSync(new URL(name, docs), 'utf8').matchAll(/^```yaml\n([\s\S]*?)^```$/gm)]
+      .map(([, text = '']) => ({ name, text }))
+      .filter(({ text }) => text.startsWith('apiVersion: fairlead.dev/')),
+  );
+
+test.each(pipelines)('$name: a whole resource is one that the hub takes', ({ text }) => {
+  expect(parseResources(text)).toMatchObject({ ok: true });
+});
+
+test('the resources are found', () => {
+  expect(pipelines.map(({ name }) => name)).toContain('rollouts.md');
 });

@@ -106,6 +106,31 @@ describe.each(Object.entries(implementations))('Git by %s', (name, create) => {
     expect(refs()).toContain(`refs/fairlead/releases/${dropped}`);
   });
 
+  test('RB-13: what is kept is listed, and a person collects only what is kept no longer', async () => {
+    const first = upstream.commit({ files: { a: '1' } });
+    const [kept, dropped] = [2, 3].map((number) => upstream.commit({ files: { a: `${number}` } }));
+    if (kept === undefined || dropped === undefined) throw new Error('no commits were made');
+    await fetchMain();
+    upstream.git('reset', '--hard', '--quiet', first);
+    await fetchMain();
+    for (const commit of [kept, dropped]) await git.keepRef(directory, commit);
+    expect(await git.keptRefs(directory)).toEqual(new Set([kept, dropped]));
+    await git.dropRef(directory, dropped);
+    await git.dropRef(directory, dropped);
+    expect(await git.keptRefs(directory)).toEqual(new Set([kept]));
+    const collect = ['gc', '--quiet', '--prune=now'];
+    execFileSync('git', ['--git-dir', directory, 'reflog', 'expire', '--expire=now', '--all']);
+    execFileSync('git', ['--git-dir', directory, ...collect]);
+    const held = (commit: string) =>
+      execFileSync('git', ['--git-dir', directory, 'cat-file', '-t', commit], { stdio: 'pipe' });
+    expect(held(kept).toString().trim()).toBe('commit');
+    expect(() => held(dropped)).toThrow();
+    // Refs that a collection has packed are listed and dropped as well.
+    expect(await git.keptRefs(directory)).toEqual(new Set([kept]));
+    await git.dropRef(directory, kept);
+    expect(await git.keptRefs(directory)).toEqual(new Set());
+  });
+
   test('keeping a commit that the mirror does not hold is refused', async () => {
     upstream.commit();
     await fetchMain();

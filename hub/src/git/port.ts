@@ -66,5 +66,9 @@ export type Git = {
    * take it, whatever the reason: what it holds then is found out by listing, because an answer may get lost.
    */
   readonly pushRef: (request: PushRequest) => Promise<void>;
+  /** The commits that are kept so. */
+  readonly keptRefs: (directory: string) => Promise<ReadonlySet<CommitId>>;
+  /** Keeps it no longer. The commit itself stays for as long as anything else reaches it, and until somebody collects. */
+  readonly dropRef: (directory: string, commit: CommitId) => Promise<void>;
   readonly close: () => Promise<void>;
 };

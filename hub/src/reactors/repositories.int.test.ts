@@ -102,6 +102,7 @@ function startReactor(on: Git = git, handler = commands) {
     random: { nextId: () => '', nextFraction: () => 0.99 },
     signal: own.signal,
     logger: createLogger('test', 'silent'),
+    releasesDiscoveredBefore: () => [],
     onPolled: (isFailed) => {
       polls++;
       if (isFailed) failed++;

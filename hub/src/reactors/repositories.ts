@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommitId, RepositoryName } from '@fairlead/shared/ids';
 import type { Logger } from '@fairlead/shared/log';
-import type { Clock, Random } from '@fairlead/shared/time';
+import type { Clock, Instant, Random } from '@fairlead/shared/time';
 import type { CommandHandler } from '../commands/index.ts';
 import type { Actor } from '../decision-log/index.ts';
 import type { PipelineDefinition, RepositoryDefinition } from '../domain/pipeline/definition.ts';
@@ -19,6 +19,8 @@ import {
   type PolledRepository,
   type RepositoryPoller,
 } from '../git/index.ts';
+import { keptRefsCheckMs } from '../limits.ts';
+import { dropKeptRefs, type KeptRefsOptions } from './kept-refs.ts';
 
 const actor: Actor = { kind: 'hub', name: 'repositories' };
 
@@ -34,6 +36,7 @@ export type RepositoryReactorOptions = {
   readonly random: Random;
   readonly signal: AbortSignal;
   readonly logger: Logger;
+  readonly releasesDiscoveredBefore: KeptRefsOptions['releasesDiscoveredBefore'];
   /** Called after each look, with whether it failed. */
   readonly onPolled: (failed: boolean) => void;
 };
@@ -53,6 +56,7 @@ export const mirrorDirectory = (mirrorsDirectory: string, repository: Repository
 export function createRepositoryReactor(options: RepositoryReactorOptions): RepositoryReactor {
   const { git, commands, clock, random, signal, logger, onPolled } = options;
   const memory: DiscoveryMemory = new Map();
+  const keptRefsDueAt = new Map<RepositoryName, Instant>();
 
   const poll = async ({ definition }: Polled, stop: AbortSignal): Promise<void> => {
     const { name, url, branch } = definition;
@@ -89,6 +93,11 @@ export function createRepositoryReactor(options: RepositoryReactorOptions): Repo
         actor,
       );
     }
+    const now = clock.now();
+    if (now < (keptRefsDueAt.get(name) ?? 0)) return;
+    keptRefsDueAt.set(name, now + keptRefsCheckMs);
+    const names = options.pipelinesOf(name).map((pipeline) => pipeline.name);
+    await dropKeptRefs(options, { directory, pipelines: names, at: now });
   };
 
   const record = async (head: CommitId, found: PipelineDiscovery) => {

@@ -97,7 +97,7 @@ function nextEvents(
       const events = step(state, stage, context);
       if (events.length === 0) continue;
       // A plan and its admission are one decision.
-      const indivisible = ['ReleaseAdmitted', 'RolloutStarted'].includes(events[0]?.type ?? '');
+      const indivisible = events.slice(0, 4).some(({ type }) => type === 'RolloutStarted');
       if (indivisible && events.length > countMax) return [];
       return events.slice(0, countMax);
     }

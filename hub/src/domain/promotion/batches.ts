@@ -1,5 +1,6 @@
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { amountAtLeastOne } from '../rollout/index.ts';
+import { agentFault } from './agent-version.ts';
 import type { GateName, GateResult, PipelineEvent } from './events.ts';
 import { clustersOf, type FleetView, pathFaults } from './fleet-view.ts';
 import { evaluateGates, isOpen } from './gates/index.ts';
@@ -149,7 +150,7 @@ export function rolloutAssignments(
   const isReachable = ({ status }: ClusterSnapshot) => status === 'connected';
   const clusters = waiting.flatMap(({ cluster, release = rollout.release }) => {
     const known = fleet.clusters.get(cluster);
-    return known === undefined ? [] : [{ known, release }];
+    return known === undefined || agentFault(known) ? [] : [{ known, release }];
   });
   const inOrder = [
     ...clusters.filter(({ known }) => isReachable(known)),

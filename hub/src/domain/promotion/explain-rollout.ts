@@ -1,9 +1,10 @@
 import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { listOf } from '../rollout/index.ts';
+import { agentFault } from './agent-version.ts';
 import { batchGates, closedForAssignments, roomOf } from './batches.ts';
 import type { GateResult, PlannedTarget } from './events.ts';
-import type { FleetView } from './fleet-view.ts';
+import { type FleetView, listed } from './fleet-view.ts';
 import { isOpen } from './gates/index.ts';
 import { get } from './persistent-map.ts';
 import { assignedIn, batchToStart, startedTargets } from './running.ts';
@@ -74,6 +75,10 @@ export function explainRollout(
   if (context === undefined) return undefined;
   const { rollout } = context;
   const { id, release, kind, deadlineAt, paused } = rollout;
+  const tooOld = openTargets(context).flatMap(({ cluster }) => {
+    const known = fleet.clusters.get(cluster);
+    return (known && agentFault(known)) ?? [];
+  });
   const waitsForOffline = openTargets(context)
     .filter(
       (target) =>
@@ -95,7 +100,8 @@ export function explainRollout(
     waitsForOffline,
     closed: closedGates(context),
   };
-  return { ...explanation, summary: summaryOf(context, explanation) };
+  const blocked = tooOld.length === 0 ? '' : ` Blocked: ${listed(tooOld)}.`;
+  return { ...explanation, summary: summaryOf(context, explanation) + blocked };
 }
 
 /** Open, not paused, and no time ends it: only the cluster's return does. */

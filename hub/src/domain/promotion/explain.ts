@@ -1,6 +1,7 @@
 import type { ClusterId, ClusterName, CommitId, StageName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
+import { agentFault } from './agent-version.ts';
 import { expiries } from './approval/validity.ts';
 import { candidateOf, endInStage, isSettledOn } from './candidate.ts';
 import { awaitedText, awaitedUntil } from './discovery.ts';
@@ -203,6 +204,9 @@ function targetBlocker(
   const planned = plannedBlocker(state, stage, { fleet, cluster });
   if (planned !== undefined) return planned;
   if (assigned === undefined) {
+    const known = fleet.clusters.get(cluster);
+    const tooOld = known && agentFault(known);
+    if (tooOld !== undefined) return `${tooOld}.`;
     return current === undefined ? `${clusterName} awaits the stage's first release.` : undefined;
   }
   if (rollout && get(rollout.outcomes, cluster)?.outcome === 'succeeded') return undefined;

@@ -1,5 +1,6 @@
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { listOf } from '../rollout/index.ts';
+import { retryAt } from './candidate.ts';
 import type { PlannedTarget } from './events.ts';
 import { clustersOf, evidenceFor, type FleetView, lastSaid } from './fleet-view.ts';
 import { evaluateGates, isOpen } from './gates/index.ts';
@@ -28,9 +29,9 @@ export const failureResponse: Step = (state, stage, { fleet, newIds }) => {
   const inStage = stageState(state, stage.name);
   const failed = failedRollout(inStage);
   if (failed === undefined) return [];
-  const { onFailure, retries } = stageOfRollout(state, stage, failed).rollout;
-  const { failures = 1 } = get(inStage.releases, failed.release) ?? {};
-  if (onFailure === 'pause' || failures <= retries.limit) return [];
+  const { onFailure } = stageOfRollout(state, stage, failed).rollout;
+  const isTriedAgain = retryAt(stage, get(inStage.releases, failed.release)) !== undefined;
+  if (onFailure === 'pause' || isTriedAgain) return [];
   const { targets, withoutPrevious } = returnOf(inStage, failed, concerned(failed, onFailure));
   const reason = reasonToDecline({
     state,

@@ -110,7 +110,7 @@ describe('large fleets', () => {
     story.settle(staging);
     while (story.advance().length > 0);
     expect(story.eventsOf('RolloutSucceeded')[0]?.targetsSucceeded).toBe(5_000);
-  });
+  }, 60_000);
 
   test('more than a stage takes is no rollout', () => {
     expect(fleetOf(5_001).advance()).toEqual([]);

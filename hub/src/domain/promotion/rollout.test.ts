@@ -1,6 +1,7 @@
 import type { ClusterId } from '@fairlead/shared/ids';
 import { describe, expect, test } from 'vitest';
 import type { RolloutPolicy, WaveRule } from '../pipeline/definition.ts';
+import { agentFault } from './agent-version.ts';
 import type { PipelineEvent } from './events.ts';
 import { evolvePipeline } from './evolve.ts';
 import { explain, nextWakeAt } from './explain.ts';
@@ -194,7 +195,7 @@ describe('gates are asked again', () => {
     story.advance();
     expect(story.target(production, 'q')).toBeUndefined();
     expect(explain(story.anyState, production, story.snapshot())?.summary).toContain(
-      'The next wave waits: c1000000 was healthy in staging for 0ms of 30m.',
+      'The next wave waits: c1000000 was healthy in staging for 0ms of 30m',
     );
     expect(nextWakeAt(story.anyState, story.snapshot())).toBe(story.now + 30 * minuteMs);
     story.pass(30 * minuteMs).advance();
@@ -458,6 +459,37 @@ describe('clusters that cannot be reached', () => {
     story.execute(story.rollback(staging));
     reportAll(story, 'a');
     expect(story.target(staging, 'b')?.release).toBe(commit(1));
+  });
+});
+
+describe('agents that are too old', () => {
+  test('FLT-23: the rollout is blocked for it with the reason, never failed, and goes on once it is updated', () => {
+    const story = createStory(definitionOf(stageOf('staging')));
+    story.cluster('a', 'staging', { agentVersion: '0.1.0' });
+    story.cluster('b', 'staging', { agentVersion: '0.0.9' }).push(1);
+    story.advance();
+    reportAll(story, 'a');
+    expect(story.target(staging, 'b')).toBeUndefined();
+    story.pass(60 * minuteMs).advance();
+    expect(story.stage(staging).rollout).toBeDefined();
+    const why = 'b has an agent of version 0.0.9, and this hub needs 0.1.0: update it.';
+    expect(blocker(story, 'b')).toBe(why);
+    expect(summary(story)).toContain(`Blocked: ${why}`);
+    story.cluster('b', 'staging', { agentVersion: '0.2.0' }).advance();
+    reportAll(story, 'b');
+    expect(story.eventsOf('RolloutSucceeded')[0]).toMatchObject({ targetsSucceeded: 2 });
+  });
+
+  test.each([
+    ['0.0.9', true],
+    ['v0.0.10-rc.1', true],
+    ['0.1.0', false],
+    ['1.0.0', false],
+    ['development', false],
+    [undefined, false],
+  ])('FLT-23: version %s is too old: %s', (agentVersion, old) => {
+    const cluster = { name: 'a' as never, ...(agentVersion ? { agentVersion } : {}) };
+    expect(agentFault(cluster) !== undefined).toBe(old);
   });
 });
 

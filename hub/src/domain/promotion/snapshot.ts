@@ -13,6 +13,7 @@ export type ClusterSnapshot = {
   readonly lastSeenAt?: Instant;
   /** Hub time since which it has this status. */
   readonly statusSince?: Instant;
+  readonly agentVersion?: string;
 };
 
 /** The newest report of one target. Counts as evidence only if generation and commit equal the assignment. */

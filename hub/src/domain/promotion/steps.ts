@@ -1,6 +1,7 @@
 import type { ClusterId } from '@fairlead/shared/ids';
 import type { PipelineDefinition, StageDefinition } from '../pipeline/definition.ts';
 import { resolvePath, treeRoot } from '../rollout/index.ts';
+import { agentFault } from './agent-version.ts';
 import { isSettledOn, newestEligible, supersededBy } from './candidate.ts';
 import type { PipelineEvent } from './events.ts';
 import { clustersOf, evidenceFor, type FleetView, lastSaid, listed } from './fleet-view.ts';
@@ -140,7 +141,7 @@ export function reassignments(
   };
   const changed = configurationChanges(state, stage);
   const events = clustersOf(stage, fleet).flatMap((cluster) => {
-    if (planned.has(cluster.id)) return [];
+    if (planned.has(cluster.id) || agentFault(cluster)) return [];
     const target = get(targets, cluster.id);
     if (runs !== undefined && target === undefined) return assigned(cluster, runs, 'late-join');
     if (target === undefined || rollout !== undefined) return [];

@@ -1,6 +1,7 @@
 import { formatDuration, type Instant } from '@fairlead/shared/time';
 import type { RolloutPolicy, StageDefinition } from '../pipeline/definition.ts';
 import { amountOf, resolvePath } from '../rollout/index.ts';
+import { agentFault } from './agent-version.ts';
 import type {
   PipelineEvent,
   PlannedTarget,
@@ -85,6 +86,8 @@ function judgeUnassigned(
     fleet: FleetView;
   },
 ): Verdict {
+  const tooOld = cluster && agentFault(cluster);
+  if (tooOld !== undefined) return { kind: 'open', waitsFor: tooOld };
   const missing = cluster ? resolvePath(stage.path, cluster).missing : [];
   if (missing.length === 0 || rollout.paused !== undefined) return { kind: 'open' };
   const { clusterName } = planned;

@@ -130,6 +130,16 @@ export function createIsomorphicGit(): Git {
         throw fetchFailure({ ...request, branch: ref }, error);
       }
     },
+    keptRefs: async (directory) => {
+      const refs = await git.listRefs({
+        fs,
+        gitdir: directory,
+        filepath: 'refs/fairlead/releases',
+      });
+      return new Set(refs as CommitId[]);
+    },
+    dropRef: (directory, commit) =>
+      git.deleteRef({ fs, gitdir: directory, ref: `refs/fairlead/releases/${commit}` }),
     close: async () => caches.clear(),
   };
 }

@@ -190,6 +190,18 @@ export function createNativeGit(options: NativeGitOptions): Git {
       );
       if (pushed.exitCode !== 0) throw pushFailure(request, pushed.errors, pushed.output);
     },
+    keptRefs: async (directory) => {
+      const listed = await output(directory, [
+        'for-each-ref',
+        '--format=%(objectname)',
+        'refs/fairlead/releases/',
+      ]);
+      return new Set(listed.split('\n').filter((line) => line !== '') as CommitId[]);
+    },
+    dropRef: async (directory, commit) => {
+      checkObjectId(commit);
+      await output(directory, ['update-ref', '-d', `refs/fairlead/releases/${commit}`]);
+    },
     close: () => readers.close(),
   };
 }

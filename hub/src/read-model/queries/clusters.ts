@@ -114,5 +114,6 @@ function clusterSnapshot(row: ClusterView): ClusterSnapshot {
     status: row.status === 'enrolled' ? 'pending' : row.status,
     ...(row.lastSeenAt === null ? {} : { lastSeenAt: row.lastSeenAt }),
     statusSince: row.statusSince,
+    ...(row.agentVersion === null ? {} : { agentVersion: row.agentVersion }),
   };
 }

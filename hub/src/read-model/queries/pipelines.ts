@@ -1,5 +1,5 @@
-import type { PipelineName } from '@fairlead/shared/ids';
-import { and, asc, desc, eq, exists, gt, inArray, like, ne, or, sql } from 'drizzle-orm';
+import type { CommitId, PipelineName } from '@fairlead/shared/ids';
+import { and, asc, desc, eq, exists, gt, inArray, like, lt, ne, or, sql } from 'drizzle-orm';
 import type { Orm } from '../orm.ts';
 import {
   pipelineTable,
@@ -69,6 +69,16 @@ export function pipelineQueries(orm: Orm) {
     .where(and(eq(pipelineTable.repository, sql.placeholder('repository')), defined))
     .orderBy(asc(pipelineTable.name))
     .prepare();
+  const discovered = orm
+    .select({ commit: releaseTable.commit })
+    .from(releaseTable)
+    .where(
+      and(
+        eq(releaseTable.pipeline, sql.placeholder('pipeline')),
+        lt(releaseTable.discoveredAt, sql.placeholder('before')),
+      ),
+    )
+    .prepare();
   const newest = orm
     .select({ commit: releaseTable.commit })
     .from(releaseTable)
@@ -101,6 +111,8 @@ export function pipelineQueries(orm: Orm) {
       pageOf(after.all({ after: afterText(page), limit: page.limit + 1 }), page.limit, (row) => [
         row.name,
       ]),
+    releasesDiscoveredBefore: (pipeline: string, before: number): CommitId[] =>
+      discovered.all({ pipeline, before }).map(({ commit }) => commit as CommitId),
     newestRelease: (pipeline: string): string | undefined => newest.get({ pipeline })?.commit,
     /** At most two commits that start with these hex digits: two mean that the prefix is ambiguous. */
     releasesByPrefix: (pipeline: string, prefix: string): string[] =>
