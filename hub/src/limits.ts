@@ -72,6 +72,12 @@ export const repositoryPollBackoffMsMax = 10 * 60_000;
 export const rateLimitBackoffMsMin = 60_000;
 export const rateLimitBackoffMsMax = 60 * 60_000;
 export const repositoryPollIntervalMsMin = 1_000;
+/** Of the repository that the hub's own resources are kept in. */
+export const configurationFilesMax = 1_000;
+export const configurationFileBytesMax = 1024 * 1024;
+export const configurationBytesMax = 16 * 1024 * 1024;
+/** One event names all of them. */
+export const configurationResourcesMax = 1_500;
 
 /** Stage refs: how often remotes are looked at without a change, and pauses after a failure. */
 export const stageRefSweepMs = 10 * 60_000;

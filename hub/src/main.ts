@@ -17,6 +17,7 @@ import type { RepositoryDefinition } from './domain/pipeline/definition.ts';
 import { isStaleDeletion } from './domain/rollout/index.ts';
 import {
   createPathTrees,
+  type GitCredentials,
   openGit,
   readGitCredentials,
   receiveWebhook,
@@ -26,6 +27,10 @@ import { createHttpApi, startHttpServer } from './http/index.ts';
 import { createIngest, createPresence, startEmbeddedNats } from './ingest/index.ts';
 import { readModelLagMsMax, reportsCatchUpMsMax } from './limits.ts';
 import {
+  type ConfigurationReactor,
+  type ConfigurationReactorOptions,
+  configurationRepositoryName,
+  createConfigurationReactor,
   createFleetReactor,
   createPromotionReactor,
   createRepositoryReactor,
@@ -35,6 +40,7 @@ import {
   openWatchedClock,
 } from './reactors/index.ts';
 import { openReadModel } from './read-model/index.ts';
+import { createDefinitions } from './resources/index.ts';
 import { createTelemetry } from './telemetry/index.ts';
 
 const hubActor = { kind: 'hub', name: 'main' } as const;
@@ -109,6 +115,24 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       telemetry.count('fairlead_repository_polls_total');
       if (failed) telemetry.count('fairlead_repository_polls_failed_total');
     },
+  });
+
+  const definitions = createDefinitions({
+    readModel,
+    log,
+    commands,
+    configurationUrl: config.configurationRepository?.url,
+  });
+  const configuration = startConfiguration({
+    config,
+    git,
+    credentials: (name) => readGitCredentials(name, (key) => readSecret(name, key)),
+    commands,
+    definitions,
+    clock,
+    random,
+    signal,
+    logger,
   });
 
   // Agents: what they are told, and what they say.
@@ -275,6 +299,8 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
   const app = createHttpApi({
     readModel,
     commands,
+    definitions,
+    hasConfiguration: configuration !== undefined,
     log,
     authenticate: createAuthenticator(readModel.findTokenByHash),
     snapshotOf,
@@ -289,14 +315,18 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       }),
     planOf: agentLink.planOf,
     receiveWebhook: async ({ repository, headers, body }) => {
-      const definition = readModel.findRepository(repository)?.definition;
+      const ownWebhook = configuration && repository === configurationRepositoryName;
+      const definition = ownWebhook
+        ? config.configurationRepository
+        : readModel.findRepository(repository)?.definition;
       if (!definition) {
         return err({ code: 'repository_not_found', detail: `no repository ${repository}` });
       }
       const { webhookSecretName: name } = definition;
       const secret = name === undefined ? undefined : await readSecret(name, 'webhook');
       const received = receiveWebhook({ repository, headers, body, secret });
-      if (received.ok) repositories.hint(repository);
+      if (received.ok && ownWebhook) configuration.hint();
+      else if (received.ok) repositories.hint(repository);
       return received;
     },
     checks: {
@@ -327,7 +357,28 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     fleet.stopped,
     stageRefs.stopped,
     repositories.ended(),
+    configuration?.ended(),
   ]);
+}
+
+/** The loop that keeps the hub's own resources as their repository says, where the hub is told of one. */
+function startConfiguration({
+  config,
+  credentials,
+  ...rest
+}: Omit<ConfigurationReactorOptions, 'repository' | 'directory' | 'credentials'> & {
+  readonly config: HubConfig;
+  readonly credentials: (secretName: string) => Promise<GitCredentials>;
+}): ConfigurationReactor | undefined {
+  const { configurationRepository: repository, configurationMirror: directory } = config;
+  if (repository === undefined) return undefined;
+  const { credentialsSecretName: name } = repository;
+  return createConfigurationReactor({
+    ...rest,
+    repository,
+    directory,
+    credentials: async () => (name === undefined ? undefined : credentials(name)),
+  });
 }
 
 /** Every key that agents of this name ever had on the bus: an old one may still be connected. */

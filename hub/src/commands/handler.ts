@@ -2,6 +2,15 @@ import type { Logger } from '@fairlead/shared/log';
 import type { Result } from '@fairlead/shared/result';
 import type { Clock } from '@fairlead/shared/time';
 import type { Actor, DecisionLog } from '../decision-log/index.ts';
+import {
+  type ConfigurationCommand,
+  type ConfigurationEvent,
+  type ConfigurationRejection,
+  type ConfigurationState,
+  decideConfiguration,
+  evolveConfiguration,
+  initialConfigurationState,
+} from '../domain/configuration/index.ts';
 import { type HubEvent, type RepositoryEvent, streams } from '../domain/events.ts';
 import {
   type ClusterCommand,
@@ -77,6 +86,16 @@ export function createCommandHandler(deps: { log: DecisionLog; clock: Clock; log
     decide: decideHub,
     evolve: evolveHub,
   });
+  const configurations = createExecutor<
+    ConfigurationState,
+    ConfigurationCommand,
+    ConfigurationEvent,
+    ConfigurationRejection
+  >(deps, {
+    initialState: initialConfigurationState,
+    decide: decideConfiguration,
+    evolve: evolveConfiguration,
+  });
   const recordRefusal = createRefusalRecorder(deps);
 
   const recorded = async <Value, Rejection extends { code: string; detail?: string }>(
@@ -127,12 +146,20 @@ export function createCommandHandler(deps: { log: DecisionLog; clock: Clock; log
       const outcome = hubs.execute(streams.hub, command, actor);
       return recorded(outcome, { subject: streams.hub, command: command.type, actor });
     },
+    configuration: (
+      command: ConfigurationCommand,
+      actor: Actor,
+    ): Promise<Outcome<ConfigurationState, ConfigurationRejection, ConfigurationEvent>> => {
+      const outcome = configurations.execute(streams.configuration, command, actor);
+      return recorded(outcome, { subject: streams.configuration, command: command.type, actor });
+    },
     /** For refusals that happen before a command reaches here, such as missing rights. */
     recordRefusal,
     appendAgentAudit: createAgentAuditAppender(deps),
     pipelineState: (name: string) => pipelines.read(streams.pipeline(name)),
     clusterState: (name: string) => clusters.read(streams.cluster(name)),
     repositoryState: (name: string) => repositories.read(streams.repository(name)),
+    configurationState: () => configurations.read(streams.configuration),
     hubState: () => hubs.read(streams.hub),
   };
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { parseConfig } from '@fairlead/shared/config';
+import { parseDuration } from '@fairlead/shared/time';
 import { z } from 'zod';
 
 /** Where a listener binds. Port 0 lets the system choose, which suits tests only: agents need a fixed one. */
@@ -30,6 +31,19 @@ const list = (fallback: string, describe: string) =>
         .map((part) => part.trim())
         .filter((part) => part !== ''),
     )
+    .describe(describe);
+
+const duration = (fallback: string, minMs: number, describe: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((text, context): number => {
+      const parsed = parseDuration(text);
+      if (parsed.ok && parsed.value >= minMs) return parsed.value;
+      const message = parsed.ok ? `must be at least ${minMs / 1_000}s` : parsed.error;
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    })
     .describe(describe);
 
 const schema = z.object({
@@ -72,11 +86,48 @@ const schema = z.object({
     .default('false')
     .transform((text) => text === 'true')
     .describe('Whether repositories may be file:// addresses of this machine.'),
+  FAIRLEAD_CONFIG_REPOSITORY_URL: z
+    .string()
+    .optional()
+    .describe(
+      'Repository that the hub’s own repositories and pipelines are kept in; see gates.md.',
+    ),
+  FAIRLEAD_CONFIG_REPOSITORY_BRANCH: z
+    .string()
+    .default('main')
+    .describe('Its branch, which only trusted people may push to.'),
+  FAIRLEAD_CONFIG_REPOSITORY_PATH: z
+    .string()
+    .default('.')
+    .describe('Folder of which every *.yaml and *.yml is read.'),
+  FAIRLEAD_CONFIG_REPOSITORY_CREDENTIALS: z
+    .string()
+    .optional()
+    .describe('Secret to fetch it with, as a Repository’s `credentials.secretRef`.'),
+  FAIRLEAD_CONFIG_REPOSITORY_WEBHOOK: z
+    .string()
+    .optional()
+    .describe('Secret of its webhook, `/api/v1/webhooks/configuration-repository`.'),
+  FAIRLEAD_CONFIG_REPOSITORY_POLL_INTERVAL: duration(
+    '60s',
+    5_000,
+    'How often it is looked at without a webhook.',
+  ),
   FAIRLEAD_LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
     .describe('Least severity of what is logged.'),
 });
+
+/** `hub.config.repository`: where the hub's own resources are kept, apart from what they promote. */
+export type ConfigurationRepository = {
+  readonly url: string;
+  readonly branch: string;
+  readonly path: string;
+  readonly credentialsSecretName?: string;
+  readonly webhookSecretName?: string;
+  readonly pollIntervalMs: number;
+};
 
 export type HubConfig = ReturnType<typeof readHubConfig>;
 
@@ -102,12 +153,31 @@ export function readHubConfig(environment: Record<string, string | undefined>) {
     publicHost: raw.FAIRLEAD_PUBLIC_HOST,
     publicHttpUrl: raw.FAIRLEAD_PUBLIC_HTTP_URL,
     extraHosts: raw.FAIRLEAD_EXTRA_HOSTS,
+    configurationRepository: configurationRepositoryOf(raw),
+    configurationMirror: join(dataDirectory, 'configuration.git'),
     agentImage: raw.FAIRLEAD_AGENT_IMAGE,
     allowFileRepositories: raw.FAIRLEAD_ALLOW_FILE_REPOSITORIES,
     logLevel: raw.FAIRLEAD_LOG_LEVEL,
     /** What the git program may see of it is the git module's to say. */
     gitEnvironment: environment,
   });
+}
+
+function configurationRepositoryOf(
+  raw: z.output<typeof schema>,
+): ConfigurationRepository | undefined {
+  const url = raw.FAIRLEAD_CONFIG_REPOSITORY_URL;
+  if (url === undefined || url === '') return undefined;
+  const credentials = raw.FAIRLEAD_CONFIG_REPOSITORY_CREDENTIALS;
+  const webhook = raw.FAIRLEAD_CONFIG_REPOSITORY_WEBHOOK;
+  return {
+    url,
+    branch: raw.FAIRLEAD_CONFIG_REPOSITORY_BRANCH,
+    path: raw.FAIRLEAD_CONFIG_REPOSITORY_PATH,
+    ...(credentials ? { credentialsSecretName: credentials } : {}),
+    ...(webhook ? { webhookSecretName: webhook } : {}),
+    pollIntervalMs: raw.FAIRLEAD_CONFIG_REPOSITORY_POLL_INTERVAL,
+  };
 }
 
 /** The reference of all variables, as Markdown. */

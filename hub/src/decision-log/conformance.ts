@@ -235,18 +235,21 @@ const tamperings: readonly { what: string; first: number; statements: string }[]
 ];
 
 function describeTampering(open: () => Promise<DecisionLogFixture>): void {
-  test.each(tamperings)('AUD-04, S10: $what is found, first at $first', async ({ first, statements }) => {
-    await using fixture = await open();
-    for (let version = 0; version < 10; version++) {
-      await fixture.log.append(request('a', version, `a${version + 1}`));
-    }
-    await fixture.execute(statements);
-    expect(await fixture.log.verify()).toMatchObject({ valid: false, position: first });
-    await expect(fixture.openAnother()).rejects.toMatchObject({ position: first });
-    const opened = await fixture.openAnother({ verifyOnOpen: false });
-    expect(await opened.verify()).toMatchObject({ valid: false, position: first });
-    await opened.close();
-  });
+  test.each(tamperings)(
+    'AUD-04, S10: $what is found, first at $first',
+    async ({ first, statements }) => {
+      await using fixture = await open();
+      for (let version = 0; version < 10; version++) {
+        await fixture.log.append(request('a', version, `a${version + 1}`));
+      }
+      await fixture.execute(statements);
+      expect(await fixture.log.verify()).toMatchObject({ valid: false, position: first });
+      await expect(fixture.openAnother()).rejects.toMatchObject({ position: first });
+      const opened = await fixture.openAnother({ verifyOnOpen: false });
+      expect(await opened.verify()).toMatchObject({ valid: false, position: first });
+      await opened.close();
+    },
+  );
 
   test('AUD-04, R4: a changed entry is refused before it is served, also without a walk', async () => {
     await using fixture = await open();

@@ -7,6 +7,7 @@ import { systemClock } from '@fairlead/shared/time';
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import { createCommandHandler } from '../commands/index.ts';
+import { parseResources, resourceDocument } from '../domain/pipeline/index.ts';
 import { openReadModel } from '../read-model/index.ts';
 import { meaningOf } from './fixtures/logs/meaning.ts';
 import { recordHistory } from './fixtures/logs/record-history.ts';
@@ -61,7 +62,7 @@ test.each(versions)('the log of %s is whole, and means for ever what it meant', 
   const rows = await rowsOf(version);
   await using old = await openOld(rows);
   expect(await old.log.verify()).toMatchObject({ valid: true, position: rows.length });
-  const meaning = JSON.parse(await readFile(new URL(`${version}.meaning.json`, logs), 'utf8'));
+  const meaning = JSON.parse(await readFile(new URL(`${version}.golden.json`, logs), 'utf8'));
   // Later versions may know more of the same thing, never less and never something else.
   expect(await meaningOf(old)).toMatchObject(meaning);
 });
@@ -77,9 +78,12 @@ test.each(versions)('the log of %s goes on: every stream takes new commands', as
   expect(held).toMatchObject({ ok: true });
   const state = await old.commands.pipelineState('checkout');
   if (state.status !== 'active') throw new Error(`checkout is ${state.status}`);
-  // What it was defined with is unchanged, defaults of later versions included.
+  // Its document says the same to this version: to apply it again changes nothing in any cluster.
   const { definition } = state;
-  const defined = { type: 'define-pipeline', definition } as const;
+  const parsed = parseResources(JSON.stringify(resourceDocument({ kind: 'Pipeline', definition })));
+  const [again] = parsed.ok ? parsed.value : [];
+  if (again?.kind !== 'Pipeline') throw new Error(JSON.stringify(parsed));
+  const defined = { type: 'define-pipeline', definition: again.definition } as const;
   expect(await old.commands.pipeline('checkout', defined, actor)).toMatchObject({
     ok: true,
     value: { events: [] },

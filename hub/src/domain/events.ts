@@ -1,5 +1,6 @@
 import type { ClusterId, RepositoryName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
+import type { ConfigurationEvent } from './configuration/index.ts';
 import type { ClusterEvent } from './fleet/events.ts';
 import type { FreezeEvent } from './freeze/index.ts';
 import type { Permission } from './hub/index.ts';
@@ -91,6 +92,7 @@ export type DomainEvent =
   | ClusterEvent
   | RepositoryEvent
   | HubEvent
+  | ConfigurationEvent
   | FreezeEvent
   | AgentAuditEvent
   | RefusalEvent;
@@ -99,6 +101,7 @@ export const streams = {
   hub: 'hub',
   refusals: 'refusals',
   freezes: 'freezes',
+  configuration: 'configuration',
   cluster: (name: string) => `cluster/${name}`,
   pipeline: (name: string) => `pipeline/${name}`,
   repository: (name: RepositoryName | string) => `repository/${name}`,

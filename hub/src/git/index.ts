@@ -11,6 +11,7 @@ export {
   type PipelineToDiscover,
   type ReleaseContent,
 } from './discover.ts';
+export { type FilesRequest, readFiles } from './files.ts';
 export { GitError, type GitErrorCode, isGitError } from './git-error.ts';
 export { createIsomorphicGit } from './isomorphic/isomorphic-git.ts';
 export { createNativeGit, type NativeGitOptions } from './native/native-git.ts';

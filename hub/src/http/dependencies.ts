@@ -9,6 +9,7 @@ import type { Assignment } from '../domain/rollout/index.ts';
 import type { PlanAnswer } from '../field-values/index.ts';
 import type { SnapshotOf } from '../reactors/index.ts';
 import type { ReadModel } from '../read-model/index.ts';
+import type { Definitions } from '../resources/index.ts';
 
 export type ReadinessCheck = () => Promise<{ readonly ok: boolean; readonly detail: string }>;
 
@@ -31,6 +32,9 @@ export type PlanOutcome = Result<PlanAnswer, { readonly code: string; readonly d
 export type HttpApiOptions = {
   readonly readModel: ReadModel;
   readonly commands: CommandHandler;
+  readonly definitions: Definitions;
+  /** Whether the hub is told of a configuration repository, which then defines what it has. */
+  readonly hasConfiguration: boolean;
   readonly log: Pick<DecisionLog, 'readAfter' | 'headPosition' | 'onAppended' | 'verify'>;
   readonly authenticate: (token: string) => Authenticated | undefined;
   /** Everything outside a pipeline's stream that a decision on it may look at. */

@@ -1,5 +1,6 @@
 import type { Instant } from '@fairlead/shared/time';
 import type { RecordedEvent } from '../decision-log/index.ts';
+import type { ConfigurationState } from '../domain/configuration/index.ts';
 import type {
   AdmissionView,
   ApprovalView,
@@ -20,6 +21,7 @@ import type {
   AuditEntryDocument,
   ClusterDocument,
   CommitStatusDocument,
+  ConfigurationDocument,
   DifferenceDocument,
   PipelineDocument,
   ReleaseDocument,
@@ -72,7 +74,7 @@ export function clusterDocument(row: ClusterView, seenAt?: Instant): ClusterDocu
   };
 }
 
-export function repositoryDocument(row: RepositoryView): RepositoryDocument {
+export function repositoryDocument(row: RepositoryView, managedBy?: ManagedBy): RepositoryDocument {
   const { failureMessage, failureSince, definition } = row;
   return {
     ...definition,
@@ -81,14 +83,18 @@ export function repositoryDocument(row: RepositoryView): RepositoryDocument {
     ...(failureMessage !== null && failureSince !== null
       ? { failure: { message: failureMessage, since: timeText(failureSince) } }
       : {}),
+    ...optional('managedBy', managedBy, same),
   };
 }
 
-export const pipelineDocument = (row: PipelineView): PipelineDocument => ({
+export type ManagedBy = PipelineDocument['managedBy'];
+
+export const pipelineDocument = (row: PipelineView, managedBy?: ManagedBy): PipelineDocument => ({
   name: row.name,
   project: row.project,
   repository: row.repository,
   revision: row.revision,
+  ...optional('managedBy', managedBy, same),
   definition: row.definition,
 });
 
@@ -326,4 +332,25 @@ export const auditDocument = (entry: RecordedEvent, subject: EntrySubject): Audi
   ...optional('commit', subject.commit, same),
   hash: entry.hash,
   event: entry.event,
+});
+
+export const configurationDocument = ({
+  applied,
+  refused,
+  failure,
+  absent,
+  overridden,
+}: ConfigurationState): ConfigurationDocument => ({
+  ...optional('applied', applied, ({ commit, resources }) => ({
+    commit,
+    resources: resources.length,
+  })),
+  ...optional('refused', refused, ({ commit, faults, faultsTotal }) => ({
+    commit,
+    faults: [...faults],
+    faultsTotal,
+  })),
+  ...optional('failure', failure, same),
+  absent: [...absent],
+  overridden: [...overridden],
 });

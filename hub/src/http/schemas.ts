@@ -192,6 +192,16 @@ export const changeSchema = z
   .openapi('Change');
 export type ChangeDocument = z.infer<typeof changeSchema>;
 
+/** Of a change to what the configuration repository defines. */
+export const overrideQuery = z.object({
+  overrideReason: z.string().min(1).max(1_000).optional().openapi({
+    description:
+      'Changes what the configuration repository defines all the same, until its next commit; it is recorded.',
+  }),
+});
+
+export const managedBySchema = z.enum(['configuration-repository']).optional();
+
 export const repositorySchema = z
   .object({
     name,
@@ -211,6 +221,8 @@ export const repositorySchema = z
     headSeenAt: time.optional(),
     /** Set while the repository cannot be read. */
     failure: z.object({ message: z.string(), since: time }).optional(),
+    /** Where it is changed, unless at the hub. */
+    managedBy: managedBySchema,
   })
   .openapi('Repository');
 export type RepositoryDocument = z.infer<typeof repositorySchema>;
@@ -222,6 +234,8 @@ export const pipelineSchema = z
     project: name,
     repository: name,
     revision: count,
+    /** Where it is changed, unless at the hub. */
+    managedBy: managedBySchema,
     /** Checked, with every default filled in and every duration in milliseconds. */
     definition: z.object({
       name,
@@ -794,6 +808,8 @@ export const explanationSchema = z
     /** Targets that would leave the stage and wait for a confirmation. */
     heldWithdrawal: z.object({ clusters: z.array(name), targetsTotal: count }).optional(),
     ahead: aheadSchema.optional(),
+    /** In words: why the configuration repository does not change this pipeline now, where it does not. */
+    configuration: z.string().optional(),
     /** When time alone may change the answer. */
     nextChangeAt: time.optional(),
   })
@@ -820,11 +836,36 @@ export const pipelineSummarySchema = z.object({
   stages: z.array(stageSchema),
 });
 
+/** What the hub has of the repository that its own resources are kept in. */
+export const configurationSchema = z
+  .object({
+    /** Absent: nothing was applied yet. */
+    applied: z.object({ commit, resources: count }).optional(),
+    /** The newest commit, of which nothing was applied: what an earlier one defined stays. */
+    refused: z
+      .object({
+        commit,
+        faults: z.array(z.object({ path: z.string(), message: z.string() })),
+        faultsTotal: count,
+      })
+      .optional(),
+    /** Why the repository cannot be read, while it cannot. */
+    failure: z.string().optional(),
+    /** Defined by an earlier commit and by none now: they stay until somebody removes them. */
+    absent: z.array(z.object({ kind: z.string(), name })),
+    /** Changed at the hub since the commit was applied. */
+    overridden: z.array(z.object({ kind: z.string(), name, reason: z.string() })),
+  })
+  .openapi('Configuration');
+export type ConfigurationDocument = z.infer<typeof configurationSchema>;
+
 export const statusSchema = z
   .object({
     at: time,
     /** Of the decision log: everything here is from it or newer. */
     position: count,
+    /** Where the hub has a configuration repository. */
+    configuration: configurationSchema.optional(),
     clusterTotals: z.record(z.string(), count),
     clusters: pageOf(clusterSummarySchema),
     pipelines: pageOf(pipelineSummarySchema),

@@ -1,5 +1,11 @@
 // The hub's background loops: each is woken by a change or by time, takes no input, reads state, issues commands and is
 // idempotent, so that a crash or a lost wake costs one more run. May import commands, domain and the edges' index files.
+export {
+  type ConfigurationReactor,
+  type ConfigurationReactorOptions,
+  configurationRepositoryName,
+  createConfigurationReactor,
+} from './configuration.ts';
 export { createFleetReactor, type FleetReactorOptions, type Presence } from './fleet.ts';
 export {
   createPromotionReactor,

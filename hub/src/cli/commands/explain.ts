@@ -31,11 +31,12 @@ export function addExplainCommand(program: Command, context: CliContext): void {
 function explanationText(explanation: ExplanationDocument, now: number): string {
   const { pipeline, stage, release, summary, gates } = explanation;
   const subject = `${pipeline}/${stage}${release ? `, release ${shortCommit(release)}` : ''}`;
+  const configuration = explanation.configuration ? `\n\n${explanation.configuration}` : '';
   const blockers = explanation.targets
     .map(({ blocker }) => blocker)
     .filter((blocker) => blocker !== undefined)
     .map((blocker) => `\n- ${blocker}`);
-  if (gates.length === 0) return `${subject}: ${summary}${blockers.join('')}`;
+  if (gates.length === 0) return `${subject}: ${summary}${blockers.join('')}${configuration}`;
   const table = renderTable({
     columns: ['gate', 'passed', 'detail', 'clears'],
     rows: gates.map(({ gate, passed, detail, clearsAt, bypassed }) => [
@@ -46,5 +47,5 @@ function explanationText(explanation: ExplanationDocument, now: number): string 
     ]),
     empty: '',
   });
-  return `${subject}: ${summary}\n\n${table}${blockers.join('')}`;
+  return `${subject}: ${summary}\n\n${table}${blockers.join('')}${configuration}`;
 }

@@ -30,10 +30,14 @@ export function addResourceCommands(program: Command, context: CliContext): void
     .command('apply')
     .description('create or change repositories and pipelines from YAML, all or none')
     .requiredOption('-f, --file <path>', 'file to read, or - for standard input')
-    .action(async ({ file }: { file: string }, command: Command) => {
+    .option('--override <reason>', overrideText)
+    .action(async ({ file, override }: { file: string; override?: string }, command: Command) => {
       const text = file === '-' ? await context.readInput() : await readDocument(file);
       const session = await openSession(context, command);
-      const applied = await session.api.sendYaml<AppliedDocument>('/apply', text);
+      const applied = await session.api.sendYaml<AppliedDocument>(
+        `/apply${overrideQuery(override)}`,
+        text,
+      );
       session.print(applied, () => appliedText(applied));
     });
   program
@@ -51,12 +55,16 @@ export function addResourceCommands(program: Command, context: CliContext): void
     )
     .addArgument(new Argument('<kind>').choices(['repository', 'pipeline']))
     .argument('<name>')
-    .action(async (kind: string, name: string, _options: object, command: Command) => {
-      const session = await openSession(context, command);
-      const path = kind === 'pipeline' ? '/pipelines' : '/repositories';
-      const change = await session.api.remove<ChangeDocument>(`${path}/${segment(name)}`, {});
-      session.print(change, () => `${kind}/${name} deleted`);
-    });
+    .option('--override <reason>', overrideText)
+    .action(
+      async (kind: string, name: string, { override }: { override?: string }, command: Command) => {
+        const session = await openSession(context, command);
+        const plural = kind === 'pipeline' ? '/pipelines' : '/repositories';
+        const path = `${plural}/${segment(name)}${overrideQuery(override)}`;
+        const change = await session.api.remove<ChangeDocument>(path, {});
+        session.print(change, () => `${kind}/${name} deleted`);
+      },
+    );
   const pipeline = program.command('pipeline').description('show pipelines');
   pipeline
     .command('show')
@@ -66,6 +74,11 @@ export function addResourceCommands(program: Command, context: CliContext): void
       await showPipeline(await openSession(context, command), name);
     });
 }
+
+const overrideText =
+  'change what the configuration repository defines all the same, until its next commit; recorded';
+const overrideQuery = (reason: string | undefined): string =>
+  reason === undefined ? '' : `?overrideReason=${encodeURIComponent(reason)}`;
 
 async function readDocument(path: string): Promise<string> {
   let text: string;

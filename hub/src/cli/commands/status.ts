@@ -95,6 +95,7 @@ function statusText(status: StatusDocument, waiting: Waiting, now: number): stri
         `  ${name}: epoch regressed, its agent holds newer assignments than this hub; ` +
         `see \`fairlead cluster show ${name}\``,
     ),
+    ...configurationLines(status.configuration),
     '',
     renderTable(stagesTable(stages, { now, waiting })),
   ];
@@ -102,4 +103,30 @@ function statusText(status: StatusDocument, waiting: Waiting, now: number): stri
     parts.push('', 'There is more: see `fairlead get pipelines` and `fairlead cluster list`.');
   }
   return parts.join('\n');
+}
+
+/** What is not as the configuration repository says, and why; a line that says so where all is. */
+function configurationLines(configuration: StatusDocument['configuration']): string[] {
+  if (configuration === undefined) return [];
+  const { applied, refused, failure, absent, overridden } = configuration;
+  const head =
+    applied === undefined
+      ? 'Configuration: nothing applied yet'
+      : `Configuration: commit ${shortCommit(applied.commit)}, ${applied.resources} resources`;
+  const nameOf = ({ kind, name }: { kind: string; name: string }) =>
+    `${kind.toLowerCase()}/${name}`;
+  return [
+    head,
+    ...(failure === undefined ? [] : [`  the repository cannot be read: ${failure}`]),
+    ...(refused === undefined
+      ? []
+      : [
+          `  nothing of commit ${shortCommit(refused.commit)} is applied, for ${refused.faultsTotal} fault(s):`,
+          ...refused.faults.map(({ path, message }) => `    ${path}: ${message}`),
+        ]),
+    ...absent.map(
+      (each) => `  ${nameOf(each)} is in no file any more and stays until somebody removes it`,
+    ),
+    ...overridden.map((each) => `  ${nameOf(each)} was changed at the hub: ${each.reason}`),
+  ];
 }

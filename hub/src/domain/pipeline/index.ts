@@ -17,4 +17,10 @@ export { resourceDocument } from './document.ts';
 export { bypassableGates } from './names.ts';
 export type { Fault } from './reader.ts';
 export { repositoryIdentity } from './repository-identity.ts';
-export { apiVersion, parseResources, type Resource } from './resources.ts';
+export {
+  type PlacedResource,
+  parseResourceFiles,
+  type ResourceFile,
+  titleOfResource,
+} from './resource-files.ts';
+export { apiVersion, parseResources, type Resource, removeAnnotation } from './resources.ts';

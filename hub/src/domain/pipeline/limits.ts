@@ -7,10 +7,11 @@ export const afterMax = 100;
 export const peopleMax = 100;
 export const approvalsRequiredMax = 50;
 export const windowsMax = 50;
+/** Different ones in one document. */
+export const schedulesMax = 200;
 /** A window may be open or closed for so long at once. */
 export const windowDurationMsMin = 60_000;
 export const windowDurationMsMax = 31 * 24 * 3_600_000;
-export const scheduleCharactersMax = 500;
 export const verificationsMax = 20;
 export const verificationTimeoutMsMin = 1_000;
 export const verificationTimeoutMsMax = 24 * 3_600_000;

@@ -1,7 +1,9 @@
+import { checkSchedule, type ScheduleFault, scheduleKind } from '../calendar/index.ts';
 import type { WindowRule } from './definition.ts';
-import { windowDurationMsMax, windowDurationMsMin, windowsMax } from './limits.ts';
+import { schedulesMax, windowDurationMsMax, windowDurationMsMin, windowsMax } from './limits.ts';
 import { checkDistinctNames, readRuleName } from './names.ts';
 import {
+  type Fault,
   fault,
   isAbsent,
   type Node,
@@ -11,7 +13,6 @@ import {
   readMapping,
   readText,
 } from './reader.ts';
-import { checkSchedule, isTimeZone, localTimeOf } from './schedule.ts';
 
 /** A Monday: a weekly recurrence that names no day starts with the week, and every one at midnight. */
 const startsAtDefault = '2024-01-01T00:00:00';
@@ -32,19 +33,15 @@ function parseWindow(node: Node, index: number): WindowRule {
     known: ['schedule', 'startsAt', 'duration', 'timeZone'],
   });
   const text = isOne ? readText(times('schedule')) : '';
-  const schedule: WindowRule['schedule'] = { kind: kindOf(text), text };
+  const schedule: WindowRule['schedule'] = { kind: scheduleKind(text), text };
   const startsAt = parseStart(times('startsAt'), schedule.kind);
   const timeZone = readText(times('timeZone'), 'UTC');
-  if (!isTimeZone(timeZone)) {
-    fault(times('timeZone'), 'is no time zone: use a name such as Europe/Berlin or UTC');
-  } else if (text !== '') {
-    const problem = checkSchedule({ schedule, startsAt, timeZone });
-    if (problem !== undefined) fault(times('schedule'), problem);
-    if (
-      schedule.kind === 'rrule' &&
-      isAbsent(times('startsAt')) &&
-      /(INTERVAL|COUNT)=/i.test(text)
-    ) {
+  if (text !== '') {
+    for (const { field, message } of scheduleFaults(node, { schedule, startsAt, timeZone })) {
+      fault(times(field), message);
+    }
+    const counts = schedule.kind === 'rrule' && /(INTERVAL|COUNT)=/.test(text);
+    if (counts && isAbsent(times('startsAt'))) {
       fault(times('startsAt'), 'is missing: INTERVAL and COUNT count from it');
     }
   }
@@ -65,18 +62,32 @@ function parseWindow(node: Node, index: number): WindowRule {
   };
 }
 
-/** A recurrence rule is told by its parts, `KEY=value`; everything else is a cron expression. */
-const kindOf = (text: string): WindowRule['schedule']['kind'] =>
-  text.includes('=') ? 'rrule' : 'cron';
+type Recurrence = Pick<WindowRule, 'schedule' | 'startsAt' | 'timeZone'>;
+/** What is known of one document's schedules, by its list of faults: to follow one costs milliseconds. */
+const known = new WeakMap<Fault[], Map<string, ScheduleFault[]>>();
 
+function scheduleFaults({ faults }: Node, recurrence: Recurrence): ScheduleFault[] {
+  const checked = known.get(faults) ?? new Map<string, ScheduleFault[]>();
+  known.set(faults, checked);
+  const key = JSON.stringify(recurrence);
+  const before = checked.get(key);
+  if (before !== undefined) return before;
+  if (checked.size >= schedulesMax) {
+    const message = `is one of more than ${schedulesMax} different schedules in one document`;
+    return [{ field: 'schedule', message }];
+  }
+  const found = checkSchedule(recurrence);
+  checked.set(key, found);
+  return found;
+}
+
+/** Minutes may stand without seconds. */
 function parseStart(node: Node, kind: WindowRule['schedule']['kind']): string {
   if (isAbsent(node)) return startsAtDefault;
-  if (kind === 'cron')
+  if (kind === 'cron') {
     fault(node, 'is for a recurrence rule: a cron expression counts from nothing');
-  const text = readText(node);
-  const start = localTimeOf(text);
-  if (start === undefined && text !== '') {
-    fault(node, 'must be a local date and time such as 2026-01-01T09:00:00, without a zone');
+    return startsAtDefault;
   }
-  return start ?? startsAtDefault;
+  const text = readText(node);
+  return /T\d{2}:\d{2}$/.test(text) ? `${text}:00` : text;
 }

@@ -255,11 +255,11 @@ describe('gates', () => {
         '{allow: {schedule: "FREQ=DAILY"}}',
       ),
     ).toEqual([
-      '[0].deny.timeZone: is no time zone: use a name such as Europe/Berlin or UTC',
-      '[1].deny.timeZone: is no time zone: use a name such as Europe/Berlin or UTC',
+      '[0].deny.timeZone: is no zone of the IANA time zone database, such as Europe/Berlin or UTC',
+      '[1].deny.timeZone: is no zone of the IANA time zone database, such as Europe/Berlin or UTC',
       expect.stringMatching(/^\[2\]\.deny\.schedule: /),
       expect.stringMatching(/^\[3\]\.allow\.schedule: /),
-      '[4].allow.startsAt: must be a local date and time such as 2026-01-01T09:00:00, without a zone',
+      '[4].allow.startsAt: must be a local date and time such as 2026-01-01T00:00:00',
       '[5].allow.startsAt: is missing: INTERVAL and COUNT count from it',
       '[5].allow.duration: must be at most 31d',
       '[6]: must have either allow or deny, with schedule and duration',
@@ -268,6 +268,32 @@ describe('gates', () => {
       '[9].allow.duration: is missing',
       '[8].name: repeats twice',
     ]);
+  });
+
+  it('so many different schedules that to follow them takes long are refused', () => {
+    const windows = (count: number) =>
+      Array.from(
+        { length: count },
+        (_, index) =>
+          `{deny: {schedule: "${index % 60} ${Math.floor(index / 60)} * * *", duration: 1h}}`,
+      );
+    const stages = [0, 1, 2, 3, 4].map(
+      (index) =>
+        `{name: s${index}, gates: {windows: [${windows(250)
+          .slice(index * 50, index * 50 + 50)
+          .join(', ')}]}}`,
+    );
+    expect(faults(withStages(...stages.slice(0, 4)))).toEqual([]);
+    expect(faults(withStages(...stages))[0]).toMatch(/more than 200 different schedules/);
+    // The same ones again are no others.
+    expect(
+      faults(
+        withStages(
+          ...stages.slice(0, 4),
+          '{name: s9, gates: {windows: [' + windows(50).join(', ') + ']}}',
+        ),
+      ),
+    ).toEqual([]);
   });
 
   it('a verification is a Job of the repository, run where the release has been', () => {

@@ -5,17 +5,39 @@ import type { PipelineDefinition, RepositoryDefinition } from './definition.ts';
 import { readNameOf } from './names.ts';
 import { parsePipelineSpec } from './parse-pipeline.ts';
 import { parseRepositorySpec } from './parse-repository.ts';
-import { type Fault, fault, isAbsent, type Node, readChoice, readMapping } from './reader.ts';
+import {
+  type Fault,
+  fault,
+  isAbsent,
+  type Node,
+  readChoice,
+  readEntries,
+  readMapping,
+} from './reader.ts';
 
-export type Resource =
+export type Resource = (
   | { readonly kind: 'Repository'; readonly definition: RepositoryDefinition }
-  | { readonly kind: 'Pipeline'; readonly definition: PipelineDefinition };
+  | { readonly kind: 'Pipeline'; readonly definition: PipelineDefinition }
+) & {
+  /** The document asks for the removal of what it defines; only the configuration repository may. */
+  readonly remove?: true;
+};
 
 export const apiVersion = 'fairlead.dev/v1alpha1';
+export const removeAnnotation = 'fairlead.dev/remove';
 const documentsMax = 1_000;
 
 /** Reads resources from a YAML stream or JSON; every fault of every document is returned at once. */
 export function parseResources(text: string): Result<Resource[], Fault[]> {
+  const { resources, faults } = readResources(text);
+  if (faults.length === 0 && resources.length === 0) {
+    faults.push({ path: 'document', message: 'holds no resource' });
+  }
+  return faults.length > 0 ? err(faults) : ok(resources);
+}
+
+/** The same for a text that may hold nothing, as a file with comments alone. */
+export function readResources(text: string): { resources: Resource[]; faults: Fault[] } {
   const lines = new LineCounter();
   const faults: Fault[] = [];
   const resources: Resource[] = [];
@@ -24,7 +46,8 @@ export function parseResources(text: string): Result<Resource[], Fault[]> {
   for (const document of documents) {
     number++;
     if (number > documentsMax) {
-      return err([{ path: `document ${number}`, message: `at most ${documentsMax} are read` }]);
+      faults.push({ path: `document ${number}`, message: `at most ${documentsMax} are read` });
+      break;
     }
     const place = `document ${number}`;
     if (document.errors.length > 0) {
@@ -39,11 +62,8 @@ export function parseResources(text: string): Result<Resource[], Fault[]> {
     const resource = parseResource(value, place, faults);
     if (resource) resources.push(resource);
   }
-  if (faults.length === 0 && resources.length === 0) {
-    faults.push({ path: 'document', message: 'holds no resource' });
-  }
   findRepeated(resources, faults);
-  return faults.length > 0 ? err(faults) : ok(resources);
+  return { resources, faults };
 }
 
 function toValue(document: ReturnType<typeof parseAllDocuments>[number]): unknown {
@@ -71,6 +91,7 @@ function parseResource(value: unknown, place: string, faults: Fault[]): Resource
     : readNameOf<ProjectName>(metadata('project'));
   const name = readNameOf<PipelineName>(metadata('name'));
   const head = { name, project };
+  const remove = readRemoval(metadata('annotations'));
   const resource: Resource =
     kind === 'Pipeline'
       ? { kind, definition: parsePipelineSpec(at('spec'), head) }
@@ -81,7 +102,15 @@ function parseResource(value: unknown, place: string, faults: Fault[]): Resource
             name: name as string as RepositoryName,
           }),
         };
-  return faults.length > before ? undefined : resource;
+  if (faults.length > before) return undefined;
+  return remove ? { ...resource, remove } : resource;
+}
+
+function readRemoval(annotations: Node): true | undefined {
+  const entry = readEntries(annotations).find(({ path }) => path.endsWith(`.${removeAnnotation}`));
+  if (entry === undefined || entry.value === 'false') return undefined;
+  if (entry.value !== 'true') fault(entry, 'must be "true" or "false", in quotes');
+  return true;
 }
 
 /** `Pipeline checkout: `, so that a fault's place is clear in a stream of many documents. */

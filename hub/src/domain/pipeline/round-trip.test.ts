@@ -323,7 +323,7 @@ test('every definition is read back from its document as it was', () => {
         value: [{ kind: 'Pipeline', definition }],
       });
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 

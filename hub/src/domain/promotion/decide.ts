@@ -1,3 +1,4 @@
+import { canonicalText } from '@fairlead/shared/manifest';
 import { ok, unreachable } from '@fairlead/shared/result';
 import { mayDo } from '../hub/index.ts';
 import { widenedPromotions } from '../pipeline/index.ts';
@@ -110,7 +111,7 @@ function decideInStage(
 function define(state: PipelineState, command: Command<'define-pipeline'>): Decision {
   const { definition, by } = command;
   if (state.status === 'active') {
-    if (JSON.stringify(state.definition) === JSON.stringify(definition)) return ok([]);
+    if (canonicalText(state.definition) === canonicalText(definition)) return ok([]);
     const { repository } = state.definition;
     if (repository !== definition.repository) {
       return refuse(

@@ -1,3 +1,4 @@
+import { canonicalText } from '@fairlead/shared/manifest';
 import { err, ok, type Result, unreachable } from '@fairlead/shared/result';
 import type { RepositoryEvent } from '../events.ts';
 import type { RepositoryDefinition } from '../pipeline/definition.ts';
@@ -55,7 +56,7 @@ export function decideRepository(
   if (command.type === 'define-repository') {
     const unchanged =
       state.status === 'defined' &&
-      JSON.stringify(state.definition) === JSON.stringify(command.definition);
+      canonicalText(state.definition) === canonicalText(command.definition);
     return ok(unchanged ? [] : [{ type: 'RepositoryDefined', definition: command.definition }]);
   }
   if (state.status !== 'defined') {

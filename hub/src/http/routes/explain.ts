@@ -4,6 +4,7 @@ import { explain, type StageExplanation } from '../../domain/promotion/index.ts'
 import type { HttpApiOptions } from '../dependencies.ts';
 import { gateDocument, timeText } from '../documents.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
+import { configurationOf } from '../managed.ts';
 import { parsedName } from '../names.ts';
 import { found } from '../problems.ts';
 import {
@@ -35,7 +36,12 @@ export function explainEndpoints(options: HttpApiOptions): Endpoint[] {
           query.release === undefined ? undefined : resolveRelease(pipeline, query.release);
         const state = await commands.pipelineState(pipeline);
         const explanation = explain(state, stage, await snapshotOf(pipeline, clock.now()), named);
-        return explanationDocument(pipeline, found(explanation, 'stage', `${pipeline}/${stage}`));
+        const document = explanationDocument(
+          pipeline,
+          found(explanation, 'stage', `${pipeline}/${stage}`),
+        );
+        const configuration = await configurationOf(options, pipeline);
+        return configuration === undefined ? document : { ...document, configuration };
       },
     }),
   ];

@@ -4,9 +4,11 @@ import { pageDocument, pageRequest } from '../cursor.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
 import { pipelineDocument, releaseDocument, stageDocument, targetDocument } from '../documents.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
+import { managedByOf, refuseManaged } from '../managed.ts';
 import { accepted, found } from '../problems.ts';
 import {
   changeSchema,
+  overrideQuery,
   pageQuery,
   pipelinePageSchema,
   pipelineSchema,
@@ -36,8 +38,12 @@ export function pipelineEndpoints(options: HttpApiOptions): Endpoint[] {
       summary: 'Lists pipelines by name.',
       query: z.object(pageQuery),
       response: pipelinePageSchema,
-      handle: ({ query }) =>
-        pageDocument(readModel.listPipelines(pageRequest(query)), pipelineDocument),
+      handle: async ({ query }) => {
+        const managedBy = await managedByOf(options, 'Pipeline');
+        return pageDocument(readModel.listPipelines(pageRequest(query)), (row) =>
+          pipelineDocument(row, managedBy(row.name)),
+        );
+      },
     }),
     endpoint({
       method: 'get',
@@ -46,7 +52,10 @@ export function pipelineEndpoints(options: HttpApiOptions): Endpoint[] {
       summary: 'Shows a pipeline with its checked definition.',
       params,
       response: pipelineSchema,
-      handle: ({ params: { pipeline } }) => pipelineDocument(pipelineOf(pipeline)),
+      handle: async ({ params: { pipeline } }) => {
+        const managedBy = await managedByOf(options, 'Pipeline');
+        return pipelineDocument(pipelineOf(pipeline), managedBy(pipeline));
+      },
     }),
     endpoint({
       method: 'delete',
@@ -55,13 +64,17 @@ export function pipelineEndpoints(options: HttpApiOptions): Endpoint[] {
       tag: 'pipelines',
       summary: 'Removes a pipeline; what its targets run stays as it is.',
       params,
+      query: overrideQuery,
       response: changeSchema,
-      handle: async ({ params: { pipeline }, actor }) =>
-        changeDocument(
+      handle: async ({ params: { pipeline: name }, query, actor }) => {
+        const by = { actor, ...query, command: 'remove-pipeline' };
+        await refuseManaged(options, [{ kind: 'Pipeline', name }], by);
+        return changeDocument(
           accepted(
-            await commands.pipeline(pipeline as PipelineName, { type: 'remove-pipeline' }, actor),
+            await commands.pipeline(name as PipelineName, { type: 'remove-pipeline' }, actor),
           ),
-        ),
+        );
+      },
     }),
     endpoint({
       method: 'get',

@@ -3,9 +3,11 @@ import { pageDocument, pageRequest } from '../cursor.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
 import { repositoryDocument } from '../documents.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
+import { managedByOf, refuseManaged } from '../managed.ts';
 import { accepted, found, RefusedError } from '../problems.ts';
 import {
   changeSchema,
+  overrideQuery,
   pageQuery,
   repositoryPageSchema,
   repositorySchema,
@@ -16,7 +18,8 @@ import { changeDocument } from './change.ts';
 const tag = 'repositories';
 const params = z.object({ repository: resourceName });
 
-export function repositoryEndpoints({ readModel, commands }: HttpApiOptions): Endpoint[] {
+export function repositoryEndpoints(options: HttpApiOptions): Endpoint[] {
+  const { readModel, commands } = options;
   const repositoryOf = (name: string) => found(readModel.findRepository(name), 'repository', name);
   return [
     endpoint({
@@ -26,8 +29,12 @@ export function repositoryEndpoints({ readModel, commands }: HttpApiOptions): En
       summary: 'Lists repositories by name.',
       query: z.object(pageQuery),
       response: repositoryPageSchema,
-      handle: ({ query }) =>
-        pageDocument(readModel.listRepositories(pageRequest(query)), repositoryDocument),
+      handle: async ({ query }) => {
+        const managedBy = await managedByOf(options, 'Repository');
+        return pageDocument(readModel.listRepositories(pageRequest(query)), (row) =>
+          repositoryDocument(row, managedBy(row.name)),
+        );
+      },
     }),
     endpoint({
       method: 'get',
@@ -36,7 +43,10 @@ export function repositoryEndpoints({ readModel, commands }: HttpApiOptions): En
       summary: 'Shows a repository: where its branch is, and whether it can be read.',
       params,
       response: repositorySchema,
-      handle: ({ params: { repository } }) => repositoryDocument(repositoryOf(repository)),
+      handle: async ({ params: { repository } }) => {
+        const managedBy = await managedByOf(options, 'Repository');
+        return repositoryDocument(repositoryOf(repository), managedBy(repository));
+      },
     }),
     endpoint({
       method: 'delete',
@@ -45,8 +55,9 @@ export function repositoryEndpoints({ readModel, commands }: HttpApiOptions): En
       tag,
       summary: 'Removes a repository that no pipeline uses.',
       params,
+      query: overrideQuery,
       response: changeSchema,
-      handle: async ({ params: { repository }, actor }) => {
+      handle: async ({ params: { repository }, query, actor }) => {
         repositoryOf(repository);
         const users = readModel.pipelinesOfRepository(repository).map(({ name }) => name);
         if (users.length > 0) {
@@ -61,6 +72,8 @@ export function repositoryEndpoints({ readModel, commands }: HttpApiOptions): En
           );
           throw new RefusedError('command_refused', refusal);
         }
+        const by = { actor, ...query, command: 'remove-repository' };
+        await refuseManaged(options, [{ kind: 'Repository', name: repository }], by);
         return changeDocument(
           accepted(await commands.repository(repository, { type: 'remove-repository' }, actor)),
         );

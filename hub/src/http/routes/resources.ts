@@ -1,16 +1,33 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Fault, ProblemError, problem } from '@fairlead/shared/problem';
 import { z } from '@hono/zod-openapi';
 import type { Actor } from '../../decision-log/index.ts';
+import type { ResourceName } from '../../domain/configuration/index.ts';
 import { mayDo, type Person } from '../../domain/hub/index.ts';
-import { parseResources, type Resource, widenedPromotions } from '../../domain/pipeline/index.ts';
+import {
+  parseResources,
+  type Resource,
+  removeAnnotation,
+  widenedPromotions,
+} from '../../domain/pipeline/index.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
+import { refuseManaged } from '../managed.ts';
 import { accepted, RefusedError } from '../problems.ts';
-import { createResourceCheck } from '../resource-check.ts';
-import { type AppliedDocument, appliedSchema, resourceName, resourceSchema } from '../schemas.ts';
+import {
+  type AppliedDocument,
+  appliedSchema,
+  overrideQuery,
+  resourceName,
+  resourceSchema,
+} from '../schemas.ts';
 
 const tag = 'resources';
-type Caller = { readonly actor: Actor; readonly person: Person };
+type Caller = {
+  readonly actor: Actor;
+  readonly person: Person;
+  readonly overrideReason?: string | undefined;
+};
 type Defined = { readonly events: readonly unknown[]; readonly position: number };
 type Outcome = AppliedDocument['resources'][number];
 
@@ -25,12 +42,14 @@ export function resourceEndpoints(options: HttpApiOptions): Endpoint[] {
       tag,
       summary: `Defines a ${kind.toLowerCase()}, as \`fairlead apply\` does.`,
       params: z.object({ [parameter]: resourceName }),
+      query: overrideQuery,
       body: z.string(),
       text: resourceSchema,
       response: appliedSchema,
-      handle: ({ params, body, ...caller }) => {
+      handle: ({ params, query, body, actor, person }) => {
         const name = String(params[parameter]);
-        return apply(body, caller, (resources) => otherThan(resources, kind, name));
+        const further = (resources: readonly Resource[]) => otherThan(resources, kind, name);
+        return apply(body, { actor, person, ...query }, further);
       },
     });
   return [
@@ -40,10 +59,11 @@ export function resourceEndpoints(options: HttpApiOptions): Endpoint[] {
       access: 'define',
       tag,
       summary: 'Defines every resource of a YAML stream, or none where one of them has a fault.',
+      query: overrideQuery,
       body: z.string(),
       text: resourceSchema,
       response: appliedSchema,
-      handle: ({ body, ...caller }) => apply(body, caller),
+      handle: ({ query, body, actor, person }) => apply(body, { actor, person, ...query }),
     }),
     putOne('Repository', 'repositories', 'repository'),
     putOne('Pipeline', 'pipelines', 'pipeline'),
@@ -51,9 +71,7 @@ export function resourceEndpoints(options: HttpApiOptions): Endpoint[] {
 }
 
 function createApply(options: HttpApiOptions) {
-  const { commands } = options;
-  const check = createResourceCheck(options);
-  let last: Promise<unknown> = Promise.resolve();
+  const { commands, definitions } = options;
 
   const define = async (resource: Resource, { actor, person }: Caller): Promise<Defined> => {
     const { name } = resource.definition;
@@ -90,29 +108,31 @@ function createApply(options: HttpApiOptions) {
   ): Promise<AppliedDocument> => {
     const parsed = parseResources(text);
     if (!parsed.ok) throw invalid(parsed.error);
-    const faults = [...further(parsed.value), ...(await check(parsed.value))];
+    const faults = [
+      ...further(parsed.value),
+      ...parsed.value.flatMap(removalFault),
+      ...(await definitions.check(parsed.value)),
+    ];
     if (faults.length > 0) throw invalid(faults);
     await mayWiden(options, parsed.value, caller);
+    const { actor, overrideReason } = caller;
+    const changed = await changedBy(options, parsed.value);
+    await refuseManaged(options, changed, { actor, overrideReason, command: 'apply' });
     const resources: Outcome[] = [];
     let position = options.readModel.position();
     for (const resource of repositoriesFirst(parsed.value)) {
-      const changed = await change(resource, caller);
-      resources.push(changed.resource);
-      position = Math.max(position, changed.position);
+      const outcome = await change(resource, caller);
+      resources.push(outcome.resource);
+      position = Math.max(position, outcome.position);
     }
     return { resources, position };
   };
 
-  /** One at a time, so that two texts cannot both pass the checks and then contradict each other. */
   return (
     text: string,
     caller: Caller,
     further: (resources: readonly Resource[]) => Fault[] = () => [],
-  ): Promise<AppliedDocument> => {
-    const mine = last.then(() => applyNow(text, caller, further));
-    last = mine.catch(() => undefined);
-    return mine;
-  };
+  ): Promise<AppliedDocument> => definitions.exclusively(() => applyNow(text, caller, further));
 }
 
 /** The rule is the core's; it is asked for all pipelines first, so that a text is taken whole or not at all. */
@@ -148,6 +168,35 @@ async function isDefined(
     ? (await commands.repositoryState(definition.name)).status === 'defined'
     : (await commands.pipelineState(definition.name)).status === 'active';
 }
+
+/** Those that would be defined otherwise than they are. */
+async function changedBy(
+  { commands }: Pick<HttpApiOptions, 'commands'>,
+  resources: readonly Resource[],
+): Promise<ResourceName[]> {
+  const changed: ResourceName[] = [];
+  for (const { kind, definition } of resources) {
+    const { name } = definition;
+    const state =
+      kind === 'Repository'
+        ? await commands.repositoryState(name)
+        : await commands.pipelineState(name);
+    const before = 'definition' in state ? state.definition : undefined;
+    if (!isDeepStrictEqual(before, definition)) changed.push({ kind, name });
+  }
+  return changed;
+}
+
+/** What a stream of documents leaves away is left alone, and what it names is defined: a removal is a request of its own. */
+const removalFault = ({ kind, definition, remove }: Resource): Fault[] =>
+  remove
+    ? [
+        {
+          path: `${kind} ${definition.name}: metadata.annotations.${removeAnnotation}`,
+          message: 'is for the configuration repository: use `fairlead delete` here',
+        },
+      ]
+    : [];
 
 /** A pipeline may name a repository of the same text. */
 const repositoriesFirst = (resources: readonly Resource[]): Resource[] =>

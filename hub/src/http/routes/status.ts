@@ -3,7 +3,7 @@ import { pageItemsMax } from '../../limits.ts';
 import type { ClusterSummary, PipelineView } from '../../read-model/index.ts';
 import { decodeCursor, pageDocument } from '../cursor.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
-import { clusterDocument, stageDocument, timeText } from '../documents.ts';
+import { clusterDocument, configurationDocument, stageDocument, timeText } from '../documents.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { type StatusDocument, statusSchema } from '../schemas.ts';
 
@@ -57,7 +57,7 @@ export function statusEndpoints(options: HttpApiOptions): Endpoint[] {
         pipelineCursor: z.string().optional(),
       }),
       response: statusSchema,
-      handle: ({ query: { limit, clusterCursor, pipelineCursor } }) => {
+      handle: async ({ query: { limit, clusterCursor, pipelineCursor } }) => {
         const now = clock.now();
         const pageAfter = (cursor: string | undefined, path: string) =>
           cursor === undefined ? { limit } : { limit, after: decodeCursor(cursor, path) };
@@ -66,6 +66,9 @@ export function statusEndpoints(options: HttpApiOptions): Endpoint[] {
         return {
           at: timeText(now),
           position: readModel.position(),
+          ...(options.hasConfiguration
+            ? { configuration: configurationDocument(await options.commands.configurationState()) }
+            : {}),
           clusterTotals: readModel.clusterTotals(),
           clusters: pageDocument(clusters, (summary) => clusterSummary(summary, now)),
           pipelines: {

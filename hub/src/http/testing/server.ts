@@ -4,6 +4,7 @@ import { createAuthenticator, newToken, tokenHash } from '../../auth/tokens/inde
 import { type CommandHandler, createCommandHandler } from '../../commands/index.ts';
 import { createSnapshotReader } from '../../reactors/index.ts';
 import { type Fixture, openFixture, silent } from '../../read-model/testing/index.ts';
+import { createDefinitions, type Definitions } from '../../resources/index.ts';
 import { createHttpApi } from '../app.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
 import { startHttpServer } from '../server.ts';
@@ -19,6 +20,7 @@ export type Answer = {
 export type HttpFixture = Fixture & {
   readonly url: string;
   readonly commands: CommandHandler;
+  readonly definitions: Definitions;
   readonly adminToken: string;
   readonly viewerToken: string;
   /** As the administrator, unless another token or none is given. A text is sent as YAML. */
@@ -34,7 +36,10 @@ export type HttpFixture = Fixture & {
 const actor = { kind: 'hub', name: 'test' } as const;
 
 /** The whole API on a real port, over a real log; only the edges around it are functions of the test. */
-export async function startHttpFixture(change: Partial<HttpApiOptions> = {}): Promise<HttpFixture> {
+export async function startHttpFixture({
+  configurationUrl,
+  ...change
+}: Partial<HttpApiOptions> & { configurationUrl?: string } = {}): Promise<HttpFixture> {
   const fixture = await openFixture();
   const { log, readModel } = fixture;
   const commands = createCommandHandler({ log, clock: systemClock });
@@ -47,10 +52,13 @@ export async function startHttpFixture(change: Partial<HttpApiOptions> = {}): Pr
     await commands.hub({ type: 'issue-token', tokenId: name, name, hash, role }, actor);
   }
   await readModel.catchUp();
+  const definitions = createDefinitions({ readModel, log, commands, configurationUrl });
   const stopping = new AbortController();
   const app = createHttpApi({
     readModel,
     commands,
+    definitions,
+    hasConfiguration: configurationUrl !== undefined,
     log,
     authenticate: createAuthenticator(readModel.findTokenByHash),
     snapshotOf: createSnapshotReader({
@@ -82,6 +90,7 @@ export async function startHttpFixture(change: Partial<HttpApiOptions> = {}): Pr
   return Object.assign(Object.create(fixture) as Fixture, {
     url: server.url,
     commands,
+    definitions,
     adminToken,
     viewerToken,
     stop: () => stopping.abort(),

@@ -27,7 +27,11 @@ export function entrySubject(
     case 'AgentAuditGap':
       return { cluster: clusterNameOf(event.cluster) };
     case 'BranchMoved':
+    case 'ConfigurationApplied':
+    case 'ConfigurationRefused':
       return { commit: event.commit };
+    case 'ConfigurationOverridden':
+      return event.kind === 'Pipeline' ? { pipeline: event.name } : {};
     case 'CommandRefused':
       return streamSubject(event.subject);
     default:
