@@ -404,6 +404,17 @@ describe('stages', () => {
     });
   });
 
+  test('PR-02: overwrite-ref names the commit that is given up, and why', async () => {
+    hub.answer('POST /pipelines/checkout/stages/production:overwrite-ref', change);
+    const found = 'f'.repeat(40);
+    const words = ['overwrite-ref', 'checkout/production', '--found', found];
+    const done = await run(...words, '--reason', 'by mistake');
+    expect(done).toMatchObject({ code: 0 });
+    expect(done.out).toContain('The branch of checkout/production will be pushed over ffffffff');
+    expect(JSON.parse(hub.requests.at(-1)?.body ?? '')).toEqual({ found, reason: 'by mistake' });
+    expect(await run(...words)).toMatchObject({ code: 2 });
+  });
+
   const orphan = (name: string, objectsTotal: number, clusterStatus = 'connected') => ({
     pipeline: 'checkout',
     stage: 'production',

@@ -100,6 +100,10 @@ export const aheadText = ({ ahead }: Pick<StageDocument, 'ahead'>): string =>
     ? ''
     : `runs the hotfix ${shortCommit(ahead.release)}, not yet in ${ahead.notIn.join(', ')}`;
 
+/** Why Git does not tell what the stage runs. */
+export const refText = ({ refNote, pipeline, name }: StageDocument): string =>
+  refNote === undefined ? '' : `branch fairlead/${pipeline}/${name}: ${refNote}`;
+
 export const heldText = ({ held }: StageDocument, now: number): string =>
   held === undefined
     ? ''

@@ -146,6 +146,7 @@ export function stageDocument(row: StageView): StageDocument {
     ...optional('healthSince', row.healthSince, timeText),
     targets: row.targets,
     ...optional('ahead', row.ahead, ({ release, notIn }) => ({ release, notIn: [...notIn] })),
+    ...optional('refNote', row.refNote, same),
     ...optional(
       'heldWithdrawal',
       row.heldWithdrawal,

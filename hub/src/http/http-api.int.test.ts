@@ -631,3 +631,29 @@ test('F10: a label that takes many clusters out of a stage waits for a person, w
   expect((await api.call('GET', path)).body.heldWithdrawal).toBeUndefined();
   expect((await api.call('GET', `${v1}/orphans?pipeline=moved`)).body.items).toHaveLength(2);
 });
+
+test('PR-02: a branch that is halted is told with the stage, and a person lets the hub push over it', async () => {
+  await applied('halted');
+  const path = `${v1}/pipelines/halted/stages/staging`;
+  const [wanted, foreign] = [commitId(1), commitId(2)];
+  const overwrite = (found: string) =>
+    api.call('POST', `${path}:overwrite-ref`, { found, reason: 'by mistake' });
+  expect(await overwrite(foreign)).toMatchObject({ body: { rule: 'no_stage_ref_to_overwrite' } });
+  await append(api.log, streams.pipeline('halted'), {
+    type: 'StageRefHalted',
+    stage: 'staging' as never,
+    ref: 'refs/heads/fairlead/halted/staging',
+    commit: wanted,
+    found: foreign,
+    at: 0,
+  });
+  await api.readModel.catchUp();
+  const refNote = `it holds ${foreign}, which the hub did not put there`;
+  expect((await api.call('GET', path)).body.refNote).toBe(refNote);
+  expect((await api.call('GET', `${path}/explain`)).body.summary).toContain(
+    'Its branch fairlead/halted/staging holds',
+  );
+  expect((await overwrite(foreign)).body.events).toEqual(['StageRefOverwriteAllowed']);
+  await api.readModel.catchUp();
+  expect((await api.call('GET', path)).body.refNote).toBeUndefined();
+});

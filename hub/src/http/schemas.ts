@@ -396,6 +396,8 @@ export const stageSchema = z
     healthSince: time.optional(),
     healthMessage: z.string(),
     targets: targetCountsSchema,
+    /** Why the stage's branch in Git does not tell what it runs. */
+    refNote: z.string().optional(),
     /** So many targets would leave the stage at once that it waits for a confirmation. */
     heldWithdrawal: z
       .object({
@@ -737,6 +739,15 @@ export const deleteClusterObjectsSchema = z
     reason: z.string().max(1_000).default(''),
   })
   .openapi('DeleteClusterObjects');
+export const overwriteRefSchema = z
+  .strictObject({
+    found: commit.openapi({
+      description: 'The whole id of the commit that halts the branch and is given up.',
+    }),
+    reason: z.string().min(1).max(1_000),
+  })
+  .openapi('OverwriteRef');
+
 export const confirmWithdrawalSchema = z
   .strictObject({
     clusters: z

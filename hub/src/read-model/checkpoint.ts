@@ -4,7 +4,7 @@ import { readModelBatchEntriesMax } from '../limits.ts';
 import type { Fold, FoldBatch } from './fold/index.ts';
 
 /** Grows when the fold of an entry changes, so that tables of an older fold are folded anew at the next start. */
-export const projectionVersion = 3;
+export const projectionVersion = 4;
 
 export type Checkpoint = { readonly position: number; readonly hash: string };
 

@@ -286,6 +286,7 @@ const migrations: readonly string[] = [
      PRIMARY KEY (repository, "commit", name)
    ) STRICT, WITHOUT ROWID`,
   `CREATE INDEX statuses_early ON statuses (repository, early, position)`,
+  `ALTER TABLE stages ADD COLUMN ref_note TEXT`,
 ];
 
 /** The file is of a newer program; it can be deleted, because everything in it can be read again. */

@@ -165,6 +165,8 @@ export const stageTable = sqliteTable(
     healthMessage: text('health_message').notNull(),
     healthSince: integer('health_since'),
     heldWithdrawal: json<StageWithdrawal>('held_withdrawal'),
+    /** Why the stage's branch in Git does not tell what it runs. */
+    refNote: text('ref_note'),
   },
   (table) => [primaryKey({ columns: [table.pipeline, table.name] })],
 );

@@ -91,6 +91,7 @@ type VerbOptions = {
 export function addStageCommands(program: Command, context: CliContext): void {
   for (const verb of verbs) addVerb(program, context, verb);
   addWithdrawalCommand(program, context);
+  addOverwriteCommand(program, context);
   program
     .command('confirm-prune')
     .description('show the objects that a deletion budget holds back, and let a target delete them')
@@ -233,5 +234,24 @@ function addWithdrawalCommand(program: Command, context: CliContext): void {
       session.print(change, () => 'They leave the stage; what runs in them stays.');
     });
 }
+
+function addOverwriteCommand(program: Command, context: CliContext): void {
+  program
+    .command('overwrite-ref')
+    .description("let the hub push a stage's branch over a commit that it did not put there")
+    .argument('<pipeline/stage>', 'stage', parseStageReference)
+    .requiredOption('--found <commit>', 'whole id of what is given up', parseCommitArgument)
+    .requiredOption('--reason <text>', 'why, for the audit log')
+    .action(async (stage: StageReference, options: OverwriteOptions, command: Command) => {
+      const { found, reason } = options;
+      const session = await openSession(context, command);
+      const path = `${stagePath(stage)}:overwrite-ref`;
+      const change = await session.api.send('POST', path, { found, reason });
+      const done = `The branch of ${where(stage)} will be pushed over ${shortCommit(found)}.`;
+      session.print(change, () => done);
+    });
+}
+
+type OverwriteOptions = { found: string; reason: string };
 
 type WithdrawalOptions = { show?: boolean; reason: string };

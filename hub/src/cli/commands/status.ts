@@ -9,6 +9,7 @@ import {
   aheadText,
   clusterStatus,
   heldText,
+  refText,
   shortCommit,
   stageHealth,
   stagePhase,
@@ -74,7 +75,7 @@ function noteOf(stage: StageDocument, { now, waiting }: { now: number; waiting: 
     heldText(stage, now),
     withdrawalText(stage),
     aheadText(stage),
-    waiting[keyOf(stage)] ?? '',
+    waiting[keyOf(stage)] ?? refText(stage),
   ];
   if (stage.health === 'unhealthy') notes.push(stage.healthMessage);
   return notes.filter((note) => note !== '').join('; ');

@@ -1,4 +1,4 @@
-import { type PipelineName, parseNewId, type StageName } from '@fairlead/shared/ids';
+import { type CommitId, type PipelineName, parseNewId, type StageName } from '@fairlead/shared/ids';
 import { expectOk } from '@fairlead/shared/result';
 import { z } from '@hono/zod-openapi';
 import type { Actor } from '../../decision-log/index.ts';
@@ -13,6 +13,7 @@ import {
   confirmPruneSchema,
   confirmWithdrawalSchema,
   optionalReasonSchema,
+  overwriteRefSchema,
   promoteSchema,
   reasonSchema,
   resourceName,
@@ -211,6 +212,23 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
           },
           actor,
         ),
+    }),
+    endpoint({
+      method: 'post',
+      path: `${path}:overwrite-ref`,
+      tag,
+      summary: "Lets the hub push the stage's branch over the commit that it is halted by.",
+      params,
+      body: overwriteRefSchema,
+      response: changeSchema,
+      handle: ({ params: { pipeline, stage }, body: { found: commit, reason }, actor }) => {
+        const halting = { found: commit as CommitId, reason };
+        return send(
+          pipeline,
+          { type: 'overwrite-stage-ref', stage: stageName(stage), ...halting },
+          actor,
+        );
+      },
     }),
   ];
 }

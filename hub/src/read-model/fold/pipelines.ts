@@ -177,10 +177,14 @@ export function createPipelineFold(orm: Orm) {
       case 'ReleaseAwaited':
         return;
       case 'StageRefPushed':
-      case 'StageRefHalted':
-      case 'StageRefFailed':
       case 'StageRefOverwriteAllowed':
-        return;
+        return changeStage(pipeline, event.stage, { refNote: null });
+      case 'StageRefHalted': {
+        const refNote = `it holds ${event.found}, which the hub did not put there`;
+        return changeStage(pipeline, event.stage, { refNote });
+      }
+      case 'StageRefFailed':
+        return changeStage(pipeline, event.stage, { refNote: event.message });
       case 'BatchStarted': {
         const { batch, deadlineAt } = event;
         return rollouts.change(event.rolloutId, { batch, deadlineAt });

@@ -19,7 +19,7 @@ export function stageRefText(state: ActivePipeline, stage: StageDefinition): str
     return (
       `Its branch ${branch} holds ${short(halted.found)}, which the hub did not put there, and is to hold ` +
       `${short(halted.commit)}: keep what is in it elsewhere and delete the branch, or let the hub take it with ` +
-      `\`fairlead stage-ref overwrite ${name}/${stage.name} ${halted.found}\`.`
+      `\`fairlead overwrite-ref ${name}/${stage.name} --found ${halted.found}\`.`
     );
   }
   return failure === undefined
