@@ -37,3 +37,4 @@ export {
   type StageState,
   type TargetState,
 } from './state.ts';
+export type { SoakTotals } from './stay.ts';
