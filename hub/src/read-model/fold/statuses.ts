@@ -1,9 +1,13 @@
-import { and, desc, eq, inArray, lte } from 'drizzle-orm';
+import { and, desc, eq, inArray, lte, sql } from 'drizzle-orm';
 import type { RepositoryEvent } from '../../domain/events.ts';
 import { statusEarlyMs, statusesEarlyMax } from '../../limits.ts';
 import type { Orm } from '../orm.ts';
+import { preparedInsert } from '../prepared.ts';
 import { pipelineTable, releaseTable, statusTable } from '../schema.ts';
 import type { Entry } from './batch.ts';
+
+/** Entries of the log between two looks at what may be forgotten; so many more than the limit may be there. */
+const statusesForgottenEvery = 128;
 
 type Reported = Entry<Extract<RepositoryEvent, { type: 'StatusReported' }>>;
 
@@ -12,27 +16,35 @@ type Reported = Entry<Extract<RepositoryEvent, { type: 'StatusReported' }>>;
  * number; once the commit is a release, its statuses stay.
  */
 export function createStatusFold(orm: Orm) {
-  const early = (repository: string) =>
+  const isEarly = (repository: string) =>
     and(eq(statusTable.repository, repository), eq(statusTable.early, true));
-  const isRelease = (repository: string, commit: string): boolean =>
-    orm
-      .select({ commit: releaseTable.commit })
-      .from(releaseTable)
-      .innerJoin(pipelineTable, eq(pipelineTable.name, releaseTable.pipeline))
-      .where(and(eq(releaseTable.commit, commit), eq(pipelineTable.repository, repository)))
-      .limit(1)
-      .get() !== undefined;
+  const releaseOf = orm
+    .select({ commit: releaseTable.commit })
+    .from(releaseTable)
+    .innerJoin(pipelineTable, eq(pipelineTable.name, releaseTable.pipeline))
+    .where(
+      and(
+        eq(releaseTable.commit, sql.placeholder('commit')),
+        eq(pipelineTable.repository, sql.placeholder('repository')),
+      ),
+    )
+    .limit(1)
+    .prepare();
+  const write = preparedInsert(orm, statusTable, {
+    key: [statusTable.repository, statusTable.commit, statusTable.name],
+    replace: ['state', 'description', 'url', 'at', 'position', 'early'],
+  });
   const forgetExpired = (repository: string, now: number) => {
     orm
       .delete(statusTable)
-      .where(and(early(repository), lte(statusTable.at, now - statusEarlyMs)))
+      .where(and(isEarly(repository), lte(statusTable.at, now - statusEarlyMs)))
       .run();
   };
   const forgetSurplus = (repository: string) => {
     const newestSurplus = orm
       .select({ position: statusTable.position })
       .from(statusTable)
-      .where(early(repository))
+      .where(isEarly(repository))
       .orderBy(desc(statusTable.position))
       .limit(1)
       .offset(statusesEarlyMax)
@@ -40,24 +52,17 @@ export function createStatusFold(orm: Orm) {
     if (newestSurplus === undefined) return;
     orm
       .delete(statusTable)
-      .where(and(early(repository), lte(statusTable.position, newestSurplus.position)))
+      .where(and(isEarly(repository), lte(statusTable.position, newestSurplus.position)))
       .run();
   };
 
   return {
     reported: (repository: string, { event, position }: Reported): void => {
       const { commit, name, state, description, url = null, at } = event;
-      const isEarly = !isRelease(repository, commit);
-      const word = { state, description, url, at, position, early: isEarly };
-      orm
-        .insert(statusTable)
-        .values({ repository, commit, name, ...word })
-        .onConflictDoUpdate({
-          target: [statusTable.repository, statusTable.commit, statusTable.name],
-          set: word,
-        })
-        .run();
-      if (!isEarly) return;
+      const early = releaseOf.get({ commit, repository }) === undefined;
+      write({ repository, commit, name, state, description, url, at, position, early });
+      // Not at each of them, because a look at the early ones costs their number.
+      if (position % statusesForgottenEvery !== 0) return;
       forgetExpired(repository, at);
       forgetSurplus(repository);
     },
@@ -74,7 +79,7 @@ export function createStatusFold(orm: Orm) {
       orm
         .update(statusTable)
         .set({ early: false })
-        .where(and(early(repository), inArray(statusTable.commit, [...commits])))
+        .where(and(isEarly(repository), inArray(statusTable.commit, [...commits])))
         .run();
     },
     removed: (repository: string): void => {
