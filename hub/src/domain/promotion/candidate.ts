@@ -1,7 +1,7 @@
 import type { CommitId, StageName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
-import { revertBypass } from './gates/bypass.ts';
+import { revertBypass } from './bypass.ts';
 import { get } from './persistent-map.ts';
 import {
   type ActivePipeline,

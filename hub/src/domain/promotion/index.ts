@@ -16,6 +16,7 @@ export { evolvePipeline } from './evolve.ts';
 export { explain, nextWakeAt, type StageExplanation, type TargetExplanation } from './explain.ts';
 export { clustersOfStage, fleetView } from './fleet-view.ts';
 export { evaluateGates, isOpen } from './gates/index.ts';
+export { emptyMap, get, type PersistentMap, withEntry } from './persistent-map.ts';
 export { retainedReleases } from './retention.ts';
 export {
   type ClusterSnapshot,

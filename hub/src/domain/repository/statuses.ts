@@ -1,6 +1,6 @@
 import type { Instant } from '@fairlead/shared/time';
 import type { RepositoryEvent } from '../events.ts';
-import { emptyMap, get, type PersistentMap, withEntry } from '../promotion/persistent-map.ts';
+import { emptyMap, get, type PersistentMap, withEntry } from '../promotion/index.ts';
 
 /** What a source said last of a commit. */
 export type StatusWord = {

@@ -1,6 +1,6 @@
+import { bypassOf } from '../bypass.ts';
 import { nextCandidate, requestedRelease } from '../candidate.ts';
 import type { PipelineEvent } from '../events.ts';
-import { bypassOf } from '../gates/bypass.ts';
 import { get, values } from '../persistent-map.ts';
 import { type KnownRelease, releaseOf, short, stageState } from '../state.ts';
 import type { Step } from '../step.ts';

@@ -1,7 +1,7 @@
 // The gates of an admission, one file each, evaluated together on one snapshot. Imports its subject's state only.
+import { bypassOf } from '../bypass.ts';
 import { type GateName, type GateResult, gateNames } from '../events.ts';
 import { approvalGate } from './approval.ts';
-import { bypassOf } from './bypass.ts';
 import { freezeGate } from './freeze.ts';
 import type { Gate, GateContext } from './gate.ts';
 import { healthGate } from './health.ts';

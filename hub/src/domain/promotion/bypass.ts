@@ -1,8 +1,8 @@
-import type { BypassableGate } from '../../pipeline/definition.ts';
-import type { GateName, GateResult } from '../events.ts';
-import { get } from '../persistent-map.ts';
-import { type ActivePipeline, type KnownRelease, releaseOf, short } from '../state.ts';
-import type { GateContext } from './gate.ts';
+import type { BypassableGate } from '../pipeline/definition.ts';
+import type { GateName, GateResult } from './events.ts';
+import type { GateContext } from './gates/index.ts';
+import { get } from './persistent-map.ts';
+import { type ActivePipeline, type KnownRelease, releaseOf, short } from './state.ts';
 
 type BypassContext = Pick<GateContext, 'state' | 'stage' | 'inStage' | 'release'>;
 
