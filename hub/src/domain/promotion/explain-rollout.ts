@@ -157,23 +157,54 @@ function summaryOf(
     : `${running}, and the wave's deadline is ${deadline}.`;
 }
 
-/** In words, what keeps a target of the running rollout from its outcome, beyond what it said itself. */
-export function plannedBlocker(
+/**
+ * In words, what keeps a target of the running rollout from its outcome, beyond what it said itself. What all targets
+ * share is looked at once: a stage may have thousands.
+ */
+export function plannedBlockers(
   state: ActivePipeline,
   stage: StageDefinition,
-  { fleet, cluster }: { fleet: FleetView; cluster: PlannedTarget['cluster'] },
-): string | undefined {
+  fleet: FleetView,
+): (cluster: PlannedTarget['cluster']) => string | undefined {
   const context = contextOf(state, stage, fleet);
-  const planned = context?.rollout.targets.find((target) => target.cluster === cluster);
-  if (context === undefined || planned === undefined) return undefined;
+  if (context === undefined) return () => undefined;
   const { rollout } = context;
-  const { clusterName } = planned;
+  const places = new Map(
+    rollout.batches.flatMap((targets, batch) =>
+      targets.map((planned) => [planned.cluster, { planned, batch }] as const),
+    ),
+  );
+  const closed = closedForAssignments(context).map(({ detail }) => detail);
+  const room = roomOf(context);
+  return (cluster) => {
+    const place = places.get(cluster);
+    return place && plannedBlocker(context, { ...place, closed, ...room });
+  };
+}
+
+function plannedBlocker(
+  context: Context,
+  {
+    planned,
+    batch,
+    closed,
+    room,
+    underWay,
+  }: {
+    readonly planned: PlannedTarget;
+    readonly batch: number;
+    readonly closed: readonly string[];
+    readonly room: number;
+    readonly underWay: number;
+  },
+): string | undefined {
+  const { rollout } = context;
+  const { cluster, clusterName } = planned;
   const outcome = get(rollout.outcomes, cluster);
   if (outcome?.outcome === 'skipped') {
     return `${clusterName} was skipped (${outcome.message}) and follows when it returns.`;
   }
   if (outcome !== undefined) return undefined;
-  const batch = rollout.batches.findIndex((targets) => targets.includes(planned));
   if (batch > rollout.batch) {
     return `${clusterName} waits for wave ${batch + 1} of ${rollout.batches.length}.`;
   }
@@ -184,9 +215,7 @@ export function plannedBlocker(
   }
   if (verdict.waitsFor !== undefined) return `${verdict.waitsFor}.`;
   if (rollout.paused !== undefined) return `${clusterName} waits: the rollout is paused.`;
-  const closed = closedForAssignments(context).map(({ detail }) => detail);
   if (closed.length > 0) return `${clusterName} waits: ${closed.join(' ')}`;
-  const { room, underWay } = roomOf(context);
   return room === 0
     ? `${clusterName} waits for one of the ${underWay} targets under way (maxConcurrent).`
     : `${clusterName} is assigned with the next look.`;

@@ -8,7 +8,7 @@ import { awaitedText, awaitedUntil } from './discovery.ts';
 import type { GateResult } from './events.ts';
 import {
   explainRollout,
-  plannedBlocker,
+  plannedBlockers,
   type RolloutExplanation,
   rolloutWakes,
 } from './explain-rollout.ts';
@@ -157,7 +157,8 @@ type StageContext = {
 };
 
 function targetExplanations(context: StageContext): TargetExplanation[] {
-  const { stage, inStage, fleet } = context;
+  const { state, stage, inStage, fleet } = context;
+  const blockerOf = plannedBlockers(state, stage, fleet);
   const matching = [...fleet.clusters.values()].filter(
     (cluster) =>
       belongs(stage, cluster) || (cluster.status === 'pending' && selects(stage, cluster.labels)),
@@ -171,7 +172,7 @@ function targetExplanations(context: StageContext): TargetExplanation[] {
     .map(([cluster, clusterName]) => {
       const assigned = get(inStage.targets, cluster);
       const reported = fleet.reportOf(stage.name, cluster);
-      const blocker = targetBlocker(context, { cluster, clusterName, assigned });
+      const blocker = targetBlocker(context, { cluster, clusterName, assigned, blockerOf });
       return {
         cluster,
         clusterName,
@@ -184,14 +185,15 @@ function targetExplanations(context: StageContext): TargetExplanation[] {
 }
 
 function targetBlocker(
-  { state, stage, inStage, fleet }: StageContext,
+  { stage, inStage, fleet }: StageContext,
   target: {
     readonly cluster: ClusterId;
     readonly clusterName: ClusterName;
     readonly assigned: TargetState | undefined;
+    readonly blockerOf: (cluster: ClusterId) => string | undefined;
   },
 ): string | undefined {
-  const { cluster, clusterName, assigned } = target;
+  const { cluster, clusterName, assigned, blockerOf } = target;
   const { rollout, current } = inStage;
   const withdrawn = get(inStage.withdrawn, cluster);
   if (withdrawn?.orderedAt !== undefined) return deletionText(withdrawn, fleet, stage);
@@ -201,7 +203,7 @@ function targetBlocker(
   if (fleet.clusters.get(cluster)?.status === 'pending') {
     return `${clusterName} has not enrolled yet: apply its install manifest.`;
   }
-  const planned = plannedBlocker(state, stage, { fleet, cluster });
+  const planned = blockerOf(cluster);
   if (planned !== undefined) return planned;
   if (assigned === undefined) {
     const known = fleet.clusters.get(cluster);
