@@ -131,6 +131,20 @@ describe('batches', () => {
     expect(story.eventsOf('RolloutFailed')).toHaveLength(1);
   });
 
+  test('a pause gives its time back to a target that was assigned late, too', () => {
+    const story = fleet({ maxConcurrent: { count: 1 } }, 'ab');
+    story.pass(6 * minuteMs);
+    reportAll(story, 'a');
+    story.pass(minuteMs);
+    story.execute({ type: 'pause-rollout', stage: staging, reason: 'look', at: story.now });
+    story.pass(30 * minuteMs).advance();
+    story.execute({ type: 'continue-rollout', stage: staging, reason: 'ok', at: story.now });
+    // Of its ten minutes one had passed before the pause.
+    expect(story.pass(9 * minuteMs - 1).advance()).toEqual([]);
+    story.pass(1).advance();
+    expect(outcomes(story, 'ab')).toEqual(['succeeded', 'failed']);
+  });
+
   test('explain says which wave a target waits for', () => {
     const story = fleet({ waves: [one, one] });
     expect(blocker(story, 'b')).toBe('b waits for wave 2 of 3.');
