@@ -8,13 +8,13 @@ import type { PipelineEvent } from './events.ts';
 import { evolvePipeline } from './evolve.ts';
 import { failureResponse } from './failure.ts';
 import { fleetView } from './fleet-view.ts';
-import { isNewerThanRolledBack } from './gates/hold.ts';
 import { evaluateGates, isOpen } from './gates/index.ts';
 import { metricSteps } from './metric/steps.ts';
 import { passing } from './passing.ts';
 import { values } from './persistent-map.ts';
 import { plannedTargets, startRollout } from './plan-rollout.ts';
 import { takenBack } from './return-targets.ts';
+import { isNewerThanRolledBack } from './rollback-hold.ts';
 import type { Snapshot } from './snapshot.ts';
 import { isControl } from './stages-before.ts';
 import {

@@ -1,6 +1,5 @@
-import type { StageDefinition } from '../../pipeline/definition.ts';
-import { entries } from '../persistent-map.ts';
-import { type ActivePipeline, type KnownRelease, releaseOf, short, stageState } from '../state.ts';
+import { isNewerThanRolledBack } from '../rollback-hold.ts';
+import { short } from '../state.ts';
 import type { Gate } from './gate.ts';
 
 /**
@@ -25,15 +24,3 @@ export const holdGate: Gate = ({ state, stage, inStage, release }) => {
     : `resume ${stage.name} to clear it.`;
   return { passed: false, detail: `The stage is held (${hold.reason}): ${remedy}`, evidence };
 };
-
-/** By the stage's policy, the hold of a rollback ends with it. */
-export function isNewerThanRolledBack(
-  state: ActivePipeline,
-  stage: StageDefinition,
-  { position }: Pick<KnownRelease, 'position'>,
-): boolean {
-  if (stage.holdAfterRollback !== 'until-newer-release') return false;
-  return [...entries(stageState(state, stage.name).releases)]
-    .filter(([, { outcome }]) => ['rolled-back', 'aborted', 'failed'].includes(outcome))
-    .every(([commit]) => (releaseOf(state, commit)?.position ?? 0) < position);
-}
