@@ -19,8 +19,8 @@ export const watchedTickMs = 10_000;
 export const offlineAfterMs = 25_000;
 export const beatIntervalMs = 5_000;
 
-/** The JSON text of one event in the decision log. */
-export const eventBytesMax = 256 * 1024;
+/** The JSON text of one event in the decision log: a definition of hundreds of stages with every default is one. */
+export const eventBytesMax = 2 * 1024 * 1024;
 /** Events that one append takes, over all its streams. */
 export const appendEventsMax = 1_000;
 /** Entries that a reader of the decision log holds in memory at once. */

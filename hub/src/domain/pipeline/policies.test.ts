@@ -290,7 +290,7 @@ describe('gates', () => {
       faults(
         withStages(
           ...stages.slice(0, 4),
-          '{name: s9, gates: {windows: [' + windows(50).join(', ') + ']}}',
+          `{name: s9, gates: {windows: [${windows(50).join(', ')}]}}`,
         ),
       ),
     ).toEqual([]);
