@@ -39,7 +39,7 @@ export type Verification =
 
 /**
  * The only truth: append-only and hash-chained. What `append` returned survives `kill -9` and loss of power.
- * Two implementations pass one conformance suite.
+ * Every implementation passes one conformance suite.
  */
 export type DecisionLog = {
   /** All or nothing, in order, durable on return. */

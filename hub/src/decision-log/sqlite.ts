@@ -6,9 +6,9 @@ import Database from 'better-sqlite3';
 import { and, asc, desc, eq, gt, gte, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/better-sqlite3';
 import { alias } from 'drizzle-orm/sqlite-core';
-import type { DomainEvent } from '../domain/events.ts';
-import { appendEventsMax, eventBytesMax, logBusyTimeoutMs, logPageEntriesMax } from '../limits.ts';
-import { type ChainEnd, chainFault, entryHash, genesisHash } from './chain.ts';
+import { appendEventsMax, logBusyTimeoutMs, logPageEntriesMax } from '../limits.ts';
+import { type ChainEnd, chainFault, genesisHash } from './chain.ts';
+import { checkedEvent, notify, recordedEvent, rowOf } from './entry.ts';
 import { DecisionLogCorruptError, isDiskCorruption, translated } from './errors.ts';
 import { migrate } from './migrations.ts';
 import type {
@@ -18,7 +18,7 @@ import type {
   Verification,
   VersionConflict,
 } from './port.ts';
-import { type LogRow, logTable } from './schema.ts';
+import { logTable } from './schema.ts';
 
 export type SqliteDecisionLogOptions = {
   readonly path: string;
@@ -305,58 +305,5 @@ class ConflictSignal extends Error {
   constructor(conflict: VersionConflict) {
     super(conflict.code);
     this.conflict = conflict;
-  }
-}
-
-function rowOf(request: AppendRequest, event: DomainEvent, end: ChainEnd, version: number): LogRow {
-  const { type, ...body } = event;
-  const data = JSON.stringify(body);
-  if (Buffer.byteLength(data) > eventBytesMax) {
-    throw new ProblemError(
-      problem('payload_too_large', `An event (${type}) takes at most ${eventBytesMax} bytes.`),
-    );
-  }
-  const row = {
-    position: end.position + 1,
-    stream: request.stream,
-    version,
-    type,
-    recordedAt: request.at,
-    actorKind: request.actor.kind,
-    actorName: request.actor.name,
-    data,
-  };
-  return { ...row, hash: entryHash(end.hash, row) };
-}
-
-function checkedEvent(row: LogRow, previousHash: string | null): RecordedEvent {
-  const hash = previousHash ?? (row.position === 1 ? genesisHash : '');
-  const reason = chainFault({ position: row.position - 1, hash }, row);
-  if (reason !== undefined) throw new DecisionLogCorruptError(row.position, reason);
-  return recordedEvent(row);
-}
-
-const recordedEvent = (row: LogRow): RecordedEvent => ({
-  position: row.position,
-  stream: row.stream,
-  version: row.version,
-  recordedAt: row.recordedAt,
-  actor: { kind: row.actorKind, name: row.actorName },
-  event: { type: row.type, ...JSON.parse(row.data) } as DomainEvent,
-  hash: row.hash,
-});
-
-/** The append is durable whatever a listener does, so a listener's fault is its own. */
-function notify(
-  listeners: ReadonlySet<(headPosition: number) => void>,
-  headPosition: number,
-  logger: Logger | undefined,
-): void {
-  for (const listener of listeners) {
-    try {
-      listener(headPosition);
-    } catch (error) {
-      logger?.error({ error }, 'a listener of the decision log failed');
-    }
   }
 }
