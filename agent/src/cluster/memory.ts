@@ -1,4 +1,5 @@
 import { canonicalText, groupOf, type KubernetesObject } from '@fairlead/shared/manifest';
+import { watchBackoffMsMin } from '../limits.ts';
 import { memoryKinds, memoryVersion } from './memory-kinds.ts';
 import {
   type ApplyOptions,
@@ -207,16 +208,22 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
         options: watch,
         send: (event) => queueMicrotask(() => watch.signal.aborted || onEvent(event)),
       };
-      const start = async () => {
-        const objects = await list(watch.apiVersion, watch.kind, watch);
-        if (watch.signal.aborted) return;
-        watchers.add(watcher);
-        watch.signal.addEventListener('abort', () => watchers.delete(watcher), { once: true });
-        watcher.send({ type: 'listing' });
-        for (const object of objects) watcher.send({ type: 'present', object });
-        watcher.send({ type: 'listed' });
+      const start = async (): Promise<void> => {
+        try {
+          const objects = await list(watch.apiVersion, watch.kind, watch);
+          if (watch.signal.aborted) return;
+          watchers.add(watcher);
+          watch.signal.addEventListener('abort', () => watchers.delete(watcher), { once: true });
+          watcher.send({ type: 'listing' });
+          for (const object of objects) watcher.send({ type: 'present', object });
+          watcher.send({ type: 'listed' });
+        } catch (error) {
+          if (watch.signal.aborted || !(error instanceof ClusterError)) return;
+          watcher.send({ type: 'interrupted', error });
+          setTimeout(() => void start(), watchBackoffMsMin).unref();
+        }
       };
-      void start().catch(() => {});
+      void start();
     },
     close: async () => {
       watchers.clear();
