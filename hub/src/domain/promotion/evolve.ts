@@ -291,7 +291,15 @@ function pass(stage: StageState, event: EventOf<'StagePassed'>): StageState {
     const mark = { outcome: 'succeeded', backfilled: true } as const;
     return { ...stage, approvals, releases: marked(stage, release, mark) };
   }
-  const after = { ...admitted(stage), approvals, releases: withStayCompleted(stage, event) };
+  const { lastRollout, ...before } = admitted(stage);
+  // A stage that has become a control stage has nothing more to do with what it last rolled out.
+  const rolledOut = event.reason === 'control' || !lastRollout ? {} : { lastRollout };
+  const after = {
+    ...before,
+    ...rolledOut,
+    approvals,
+    releases: withStayCompleted(stage, event),
+  };
   const runs = stage.current?.runs ?? sameAs;
   const next = succeeded(after, { release, ...(runs === undefined ? {} : { runs }) });
   return stay === undefined ? next : withStay(next, { ...stay, release, enteredAt: event.at });

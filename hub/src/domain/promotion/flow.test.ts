@@ -136,6 +136,21 @@ describe('stages before', () => {
     expect(story.refusalOf(story.promote(approval))).toBe('nothing_to_promote');
   });
 
+  it('a stage that becomes a control stage after a failed rollout passes each release once', () => {
+    const story = createStory(definitionOf(stageOf('staging')))
+      .cluster('stg', 'staging')
+      .push(1);
+    story.advance();
+    story.report(staging, 'stg', { phase: 'failed', health: 'degraded' });
+    story.advance();
+    expect(story.outcome(staging, commit(1))).toBe('failed');
+    story.execute({ type: 'define-pipeline', definition: definitionOf(control('staging')) });
+    story.advance();
+    story.push(2).advance();
+    expect(story.eventsOf('StagePassed')).toMatchObject([{ release: commit(2) }]);
+    expect(story.advance()).toEqual([]);
+  });
+
   const inserted = (backfill: boolean) =>
     definitionOf(
       stageOf('staging'),
@@ -601,6 +616,31 @@ describe('what waits for a stage', () => {
       { reason: 'the branch does not contain c1000000 any more' },
     ]);
     expect(runs(dropped, staging, 'stg')).toBe(commit(2));
+  });
+
+  it('SOAK-02: a release whose request for approvals expired keeps no place, so that the next one is asked for', () => {
+    const approvals = {
+      required: 1,
+      from: [],
+      including: [],
+      excludeAuthor: false,
+      excludeRequester: false,
+      expiresAfterMs: 10 * minuteMs,
+      strict: false,
+      recheckVoters: false,
+    };
+    const definition = waiting('finish-current', { soakMs: 0, gates: { approvals } });
+    const story = placed(createStory(definition)).push(1).rollOut(staging);
+    expect(story.stage(production).pinned).toBe(commit(1));
+    story.push(2).rollOut(staging);
+    expect(story.stage(production).pinned).toBe(commit(1));
+    story.pass(10 * minuteMs).advance();
+    expect(story.eventsOf('ReleaseUnpinned')).toMatchObject([
+      { release: commit(1), reason: 'its request for approvals expired' },
+    ]);
+    expect(story.stage(production).pinned).toBe(commit(2));
+    expect(story.eventsOf('ApprovalRequested').at(-1)).toMatchObject({ release: commit(2) });
+    expect(story.advance()).toEqual([]);
   });
 
   it('SRC-05: a reverted release keeps no place and is not selected again, and its revert goes the normal way', () => {

@@ -98,6 +98,7 @@ function refused(
   const { approvals, verifications, analyses } = stageState(state, stage.name);
   const request = get(approvals, commit);
   if (request?.status === 'rejected') return `its approval was rejected (${request.message ?? ''})`;
+  if (request?.status === 'expired') return 'its request for approvals expired';
   const { gates } = stage;
   for (const { name } of gates.verifications) {
     const last = verifications.findLast((run) => run.release === commit && run.name === name);
