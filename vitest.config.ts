@@ -25,7 +25,7 @@ export default defineConfig({
       {
         test: {
           name: 'scenarios',
-          include: ['e2e/scenarios/**/*.int.test.ts'],
+          include: ['e2e/scenarios/**/*.int.test.ts', 'e2e/sim/**/*.int.test.ts'],
           exclude: ['**/node_modules/**'],
           testTimeout: 300_000,
           hookTimeout: 180_000,

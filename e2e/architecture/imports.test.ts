@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 type Source = { path: string; text: string; imports: string[] };
 
 function readSources(): Source[] {
-  return ['shared', 'hub', 'agent', 'proto', 'deploy/tools']
+  return ['shared', 'hub', 'agent', 'proto', 'deploy/tools', 'e2e/sim']
     .flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))

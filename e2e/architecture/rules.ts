@@ -102,6 +102,21 @@ export const sourceRules: readonly SourceRule[] = [
       'a program is configured and ended in one place: pass values and an AbortSignal instead',
   },
   {
+    name: 'the oracle does not ask what it judges',
+    from: /^e2e\/sim\/oracle\//,
+    bans: /^import (?!type )[^;]*?from '[^']*\/(hub|agent)\/src\//m,
+    reason:
+      'a mistake in the core must not be repeated by its judge: take types from hub and agent, and write the rule again',
+  },
+  {
+    name: 'the simulator has one clock and one chance',
+    from: /^e2e\/sim\//,
+    except: /^e2e\/sim\/(world\/virtual-time|main)\.ts$/,
+    bans: /\b(Date\.now\(|new Date\(\)|Math\.random\(|setTimeout\(|setInterval\(|performance\.)/,
+    reason:
+      'a seed must tell the same story for ever: use the virtual time and the chance of the run',
+  },
+  {
     name: 'the core has no clock and no chance',
     from: /^(hub|agent)\/src\/domain\//,
     bans: /\b(Date\.now\(|new Date\(\)|Math\.random\(|setTimeout\(|setInterval\(|async |await )/,
