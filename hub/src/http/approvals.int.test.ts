@@ -236,6 +236,8 @@ describe('rights', () => {
     ['rollback', 'POST', `${at}:abort`, {}],
     ['hold', 'POST', `${at}:hold`, { reason: 'x' }],
     ['hold', 'POST', `${at}:resume`, {}],
+    ['hold', 'POST', `${at}:pause`, { reason: 'x' }],
+    ['hold', 'POST', `${at}:continue`, {}],
     ['report-status', 'POST', `${v1}/repositories/rights/statuses`, {}],
     ['define', 'POST', `${v1}/apply`, 'kind: Pipeline'],
     ['define', 'DELETE', `${v1}/pipelines/rights`, undefined],

@@ -139,6 +139,7 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
     endpoint({
       method: 'post',
       path: `${path}:pause`,
+      access: 'hold',
       tag,
       summary: 'Lets the running rollout assign nothing more until it is continued.',
       params,
@@ -154,6 +155,7 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
     endpoint({
       method: 'post',
       path: `${path}:continue`,
+      access: 'hold',
       tag,
       summary: 'Lets a paused rollout go on; its deadlines move by as long as the pause was.',
       params,
