@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock, systemRandom } from '@fairlead/shared/time';
 import { afterEach, expect, test, vi } from 'vitest';
+import { newToken, tokenHash } from '../auth/tokens/index.ts';
 import { createNativeGit } from '../git/index.ts';
 import { createUpstream, type Upstream } from '../git/testing/index.ts';
 import { createConfigurationReactor } from '../reactors/index.ts';
@@ -243,7 +244,27 @@ test('what the configuration repository defines is changed there, or with a reas
   ).toBe(200);
   expect((await hub.call('POST', '/api/v1/apply', pipelineText('cart'))).status).toBe(200);
 
-  const forced = await hub.call('POST', '/api/v1/apply?overrideReason=an%20incident', changed);
+  // A reason alone is not enough: the caller needs the permission.
+  const token = newToken();
+  const engineer = {
+    tokenId: 'engineer',
+    name: 'engineer',
+    hash: tokenHash(token),
+    role: 'viewer',
+  } as const;
+  await hub.commands.hub(
+    { type: 'issue-token', ...engineer, permissions: ['define', 'allow-automatic-promotion'] },
+    { kind: 'person', name: 'ada' },
+  );
+  await hub.readModel.catchUp();
+  const asEngineer = { authorization: `Bearer ${token}` };
+  const reason = '/api/v1/apply?overrideReason=an%20incident';
+  expect(await hub.call('POST', reason, changed, asEngineer)).toMatchObject({
+    status: 403,
+    body: { rule: 'permission_missing' },
+  });
+
+  const forced = await hub.call('POST', reason, changed);
   expect(forced.status).toBe(200);
   await hub.readModel.catchUp();
   expect((await get(hub, '/audit?type=ConfigurationOverridden')).items).toMatchObject([

@@ -1,5 +1,6 @@
 import type { Actor } from '../decision-log/index.ts';
 import { isManaged, type ResourceName } from '../domain/configuration/index.ts';
+import { mayDo, type Person } from '../domain/hub/index.ts';
 import type { HttpApiOptions } from './dependencies.ts';
 import { RefusedError } from './problems.ts';
 
@@ -12,6 +13,7 @@ export async function refuseManaged(
   resources: readonly ResourceName[],
   by: {
     readonly actor: Actor;
+    readonly person: Person;
     readonly overrideReason?: string | undefined;
     readonly command: string;
   },
@@ -20,8 +22,8 @@ export async function refuseManaged(
   const state = await commands.configurationState();
   const managed = resources.filter((resource) => isManaged(state, resource));
   if (managed.length === 0) return;
-  const { actor, overrideReason: reason, command } = by;
-  if (reason !== undefined) {
+  const { actor, person, overrideReason: reason, command } = by;
+  if (reason !== undefined && mayDo(person, 'override-configuration')) {
     for (const resource of managed) {
       await commands.configuration({ type: 'record-override', ...resource, reason }, actor);
     }
@@ -34,10 +36,15 @@ export async function refuseManaged(
       `${names}: defined by commit ${state.applied?.commit.slice(0, 8)} of the configuration repository. Change it ` +
       'there; or give an overrideReason (--override REASON), which is recorded and holds until its next commit.',
   };
+  const missing = {
+    code: 'permission_missing',
+    detail: `${person.subject} may not change what the configuration repository defines: that needs override-configuration.`,
+  };
   const [first] = managed;
   const subject = `${first?.kind.toLowerCase()}/${first?.name}`;
-  await commands.recordRefusal({ command, subject, ...refusal }, actor);
-  throw new RefusedError('command_refused', refusal);
+  const refused = reason === undefined ? refusal : missing;
+  await commands.recordRefusal({ command, subject, ...refused }, actor);
+  throw new RefusedError(reason === undefined ? 'command_refused' : 'forbidden', refused);
 }
 
 /** Says of each name whether the configuration repository defines it. */

@@ -15,6 +15,8 @@ export const permissions = [
   'define',
   /** Define a stage that is promoted automatically. */
   'allow-automatic-promotion',
+  /** Change what the configuration repository defines, until its next commit. */
+  'override-configuration',
   'manage-clusters',
   'manage-tokens',
 ] as const;

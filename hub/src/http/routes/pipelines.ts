@@ -66,8 +66,8 @@ export function pipelineEndpoints(options: HttpApiOptions): Endpoint[] {
       params,
       query: overrideQuery,
       response: changeSchema,
-      handle: async ({ params: { pipeline: name }, query, actor }) => {
-        const by = { actor, ...query, command: 'remove-pipeline' };
+      handle: async ({ params: { pipeline: name }, query, actor, person }) => {
+        const by = { actor, person, ...query, command: 'remove-pipeline' };
         await refuseManaged(options, [{ kind: 'Pipeline', name }], by);
         return changeDocument(
           accepted(

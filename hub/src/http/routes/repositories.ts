@@ -57,7 +57,7 @@ export function repositoryEndpoints(options: HttpApiOptions): Endpoint[] {
       params,
       query: overrideQuery,
       response: changeSchema,
-      handle: async ({ params: { repository }, query, actor }) => {
+      handle: async ({ params: { repository }, query, actor, person }) => {
         repositoryOf(repository);
         const users = readModel.pipelinesOfRepository(repository).map(({ name }) => name);
         if (users.length > 0) {
@@ -72,7 +72,7 @@ export function repositoryEndpoints(options: HttpApiOptions): Endpoint[] {
           );
           throw new RefusedError('command_refused', refusal);
         }
-        const by = { actor, ...query, command: 'remove-repository' };
+        const by = { actor, person, ...query, command: 'remove-repository' };
         await refuseManaged(options, [{ kind: 'Repository', name: repository }], by);
         return changeDocument(
           accepted(await commands.repository(repository, { type: 'remove-repository' }, actor)),

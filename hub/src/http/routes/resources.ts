@@ -115,9 +115,8 @@ function createApply(options: HttpApiOptions) {
     ];
     if (faults.length > 0) throw invalid(faults);
     await mayWiden(options, parsed.value, caller);
-    const { actor, overrideReason } = caller;
     const changed = await changedBy(options, parsed.value);
-    await refuseManaged(options, changed, { actor, overrideReason, command: 'apply' });
+    await refuseManaged(options, changed, { ...caller, command: 'apply' });
     const resources: Outcome[] = [];
     let position = options.readModel.position();
     for (const resource of repositoriesFirst(parsed.value)) {
