@@ -9,6 +9,8 @@ export const reactorBackoffMsMax = 30_000;
 
 /** Rollouts that one `advance` of a pipeline may start. */
 export const advanceNewIdsMax = 64;
+/** Rollouts that start in a second of those that time or the end of a freeze lets in together. */
+export const waitingRolloutStartsPerSecondMax = 10;
 /** All pipelines are looked at this often, whatever woke or did not wake the loop. */
 export const promotionSweepMs = 30_000;
 
@@ -212,6 +214,8 @@ export const cliPageItems = 200;
 export const cliInputBytesMax = 1024 * 1024;
 /** Stages that wait for something and are explained in `fairlead status`. */
 export const cliExplanationsMax = 20;
+/** Freezes that `fairlead status` lists. */
+export const cliFreezesMax = 10;
 export const cliWaitPollIntervalMs = 500;
 export const cliReconnectDelayMs = 1_000;
 

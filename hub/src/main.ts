@@ -5,7 +5,7 @@ import type { ClusterId } from '@fairlead/shared/ids';
 import { createLogger, type Logger } from '@fairlead/shared/log';
 import { err } from '@fairlead/shared/result';
 import { systemClock, systemRandom } from '@fairlead/shared/time';
-import { createAgentLink, renderInstallManifest } from './agent-link/index.ts';
+import { createAgentLink, offeredAssignments, renderInstallManifest } from './agent-link/index.ts';
 import { openCertificateAuthority } from './auth/ca/index.ts';
 import { openNatsAccounts } from './auth/nats-accounts/index.ts';
 import { createAdminTokenOnce, createAuthenticator } from './auth/tokens/index.ts';
@@ -13,8 +13,8 @@ import { createCommandHandler } from './commands/index.ts';
 import { createSecretReader, type HubConfig, readHubConfig } from './config/index.ts';
 import { type DecisionLog, openSqliteDecisionLog } from './decision-log/index.ts';
 import { streams } from './domain/events.ts';
+import { inForce } from './domain/freeze/index.ts';
 import type { RepositoryDefinition } from './domain/pipeline/definition.ts';
-import { isStaleDeletion } from './domain/rollout/index.ts';
 import {
   createPathTrees,
   type GitCredentials,
@@ -32,6 +32,7 @@ import {
   configurationRepositoryName,
   createConfigurationReactor,
   createFleetReactor,
+  createFreezeReactor,
   createPromotionReactor,
   createRepositoryReactor,
   createSnapshotReader,
@@ -200,11 +201,11 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
         return state.status === 'undefined' ? 0 : state.generation;
       },
       clustersTotal: () => readModel.clusterSnapshots().length,
-      // F03: an order to delete that is too old is given to nobody, also before it is taken back in the log.
-      assignmentsOf: (cluster) =>
-        readModel
-          .assignmentsOf(cluster)
-          .filter((assignment) => !isStaleDeletion(assignment, clock.now())),
+      assignmentsOf: async (cluster) => {
+        const { state } = await commands.freezesState();
+        const at = clock.now();
+        return offeredAssignments(readModel.datedAssignmentsOf(cluster), inForce(state, at), at);
+      },
       assignment: readModel.assignment,
       treeObjects: ({ repository, ...wanted }) =>
         treeObjects({
@@ -252,6 +253,14 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     clusters: readModel.allClusters,
     presenceOf: presence.of,
   });
+  const freezes = createFreezeReactor({
+    ...loop,
+    freezes: commands.freezesState,
+    onChanged: () => {
+      promotion.wake();
+      agentLink.assignmentsChanged();
+    },
+  });
   const stageRefs = createStageRefReactor({
     ...loop,
     git,
@@ -277,7 +286,8 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     }
   };
   parts.defer(
-    readModel.onChanged(({ registrations, assignments, pipelines }) => {
+    readModel.onChanged(({ registrations, assignments, pipelines, freezes: changed }) => {
+      if (changed.size > 0) freezes.wake();
       for (const cluster of assignments) agentLink.assignmentsChanged(cluster);
       for (const cluster of registrations) cutOffIfGone(cluster);
       promotion.wake(registrations.size > 0 ? undefined : pipelines);
@@ -356,6 +366,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     promotion.stopped,
     fleet.stopped,
     stageRefs.stopped,
+    freezes.stopped,
     repositories.ended(),
     configuration?.ended(),
   ]);

@@ -33,6 +33,7 @@ import { createHubCertificates } from './hub-certificates.ts';
 import { createIdentityIssuer, versionOf } from './identity.ts';
 import { createInstances } from './instances.ts';
 import { startListener } from './listener.ts';
+import type { OfferedAssignment } from './offered.ts';
 import { createPlans, type PlanOutcome } from './plans.ts';
 import type { ClusterCommands, TreeObjects } from './ports.ts';
 import { isWithheld, noteHeld } from './regression.ts';
@@ -55,7 +56,7 @@ export type AgentLinkOptions = {
   readonly epoch: () => number | Promise<number>;
   readonly assignmentsOf: (
     cluster: ClusterId,
-  ) => readonly Assignment[] | Promise<readonly Assignment[]>;
+  ) => readonly OfferedAssignment[] | Promise<readonly OfferedAssignment[]>;
   readonly assignment: (
     cluster: ClusterId,
     pipeline: string,

@@ -5,5 +5,6 @@
 // @grpc/grpc-js; the last two stop here. Commands, read model and mirrors are passed in.
 export { type AgentLink, type AgentLinkOptions, createAgentLink } from './agent-link.ts';
 export { type InstallManifestOptions, renderInstallManifest } from './install-manifest.ts';
+export { type DatedAssignment, type OfferedAssignment, offeredAssignments } from './offered.ts';
 export type { PlanOutcome } from './plans.ts';
 export type { ClusterCommands, TreeObject, TreeObjects } from './ports.ts';

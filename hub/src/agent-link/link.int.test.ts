@@ -8,10 +8,12 @@ import type { ClusterId } from '@fairlead/shared/ids';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openCertificateAuthority } from '../auth/ca/index.ts';
+import type { DeclaredFreeze } from '../domain/freeze/index.ts';
 import type { Assignment } from '../domain/rollout/index.ts';
 import { GitError } from '../git/index.ts';
 import { eventually } from '../ingest/testing.ts';
 import type { AgentLinkOptions } from './agent-link.ts';
+import { type DatedAssignment, offeredAssignments } from './offered.ts';
 import { enroll, openLink, startLink, type TestLink, watch } from './testing.ts';
 
 const commitOf = (digit: string) => digit.repeat(40);
@@ -117,6 +119,47 @@ describe('watching assignments', () => {
       'checkout/epoch@1',
       'checkout/unknown@1',
     ]);
+    client.close();
+  });
+
+  test('WIN-09: what was decided before a freeze and is news to a returning agent comes when the freeze ends', async () => {
+    const before = Date.now() - 3_600_000;
+    const dated: DatedAssignment[] = [];
+    let freezes: DeclaredFreeze[] = [];
+    await start({ assignmentsOf: () => offeredAssignments(dated, freezes, Date.now()) });
+    const { id, client } = await agent('edge-1');
+    for (const [stage, generation] of [
+      ['seen', 3],
+      ['newer', 5],
+      ['unknown', 1],
+      ['free', 2],
+    ] as const) {
+      dated.push({ assignment: assignment({ stage, generation }), assignedAt: before });
+    }
+    freezes = ['seen', 'newer', 'unknown'].map((stage) => ({
+      id: `freeze-${stage}` as never,
+      scope: { kind: 'stage', pipeline: 'checkout' as never, stage: stage as never },
+      reason: 'the last week of the year',
+      by: 'ada',
+      from: before + 60_000,
+      declaredAt: before + 60_000,
+      running: 'drain',
+    }));
+    const known = [
+      { pipeline: 'checkout', stage: 'seen', epoch: 0, generation: 3 },
+      { pipeline: 'checkout', stage: 'newer', epoch: 1, generation: 4 },
+    ];
+    const watching = watch(client, { known });
+    await snapshot(watching);
+    // Its own generation in the life of another log is no news.
+    expect(sentOf(watching)).toEqual(['checkout/seen@3', 'checkout/free@2']);
+    freezes = [];
+    hub.link.assignmentsChanged(id);
+    await eventually(
+      'what was kept back',
+      () => sentOf(watching).slice(2),
+      (sent) => sent.join() === 'checkout/newer@5,checkout/unknown@1',
+    );
     client.close();
   });
 

@@ -20,8 +20,8 @@ import { openNatsAccounts } from '../auth/nats-accounts/index.ts';
 import { newBusUser, signingRequest } from '../auth/testing/index.ts';
 import { createCommandHandler } from '../commands/index.ts';
 import { openSqliteDecisionLog } from '../decision-log/index.ts';
-import type { Assignment } from '../domain/rollout/index.ts';
 import { type AgentLinkOptions, createAgentLink } from './agent-link.ts';
+import type { OfferedAssignment } from './offered.ts';
 
 const person = { kind: 'person', name: 'tester' } as const;
 export const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -36,7 +36,7 @@ export async function startLink(overrides: Partial<AgentLinkOptions> = {}) {
   const authority =
     overrides.authority ?? (await openCertificateAuthority({ directory, at: systemClock.now() }));
   const accounts = await openNatsAccounts({ directory });
-  const assignments = new Map<ClusterId, Assignment[]>();
+  const assignments = new Map<ClusterId, OfferedAssignment[]>();
   const cut: string[] = [];
   const seen: string[] = [];
   const link = await createAgentLink({

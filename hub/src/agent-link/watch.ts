@@ -9,6 +9,7 @@ import type { Assignment } from '../domain/rollout/index.ts';
 import { keepAliveIntervalMs, knownAssignmentsMax } from '../limits.ts';
 import { assignmentMessage } from './assignment-message.ts';
 import { CallError, type Peer, send } from './call.ts';
+import type { OfferedAssignment } from './offered.ts';
 
 export type Watermark = { readonly agentEpoch: string; readonly sequence: number };
 
@@ -32,7 +33,7 @@ type Call = ServerWritableStream<WatchAssignmentsRequest, WatchAssignmentsRespon
 type WatchOptions = {
   readonly assignmentsOf: (
     cluster: ClusterId,
-  ) => readonly Assignment[] | Promise<readonly Assignment[]>;
+  ) => readonly OfferedAssignment[] | Promise<readonly OfferedAssignment[]>;
   readonly epoch: () => number | Promise<number>;
   /** The agent holds what this log does not know, and no operator has said that the log counts. */
   readonly isWithheld: (epoch: number) => Promise<boolean>;
@@ -82,7 +83,10 @@ export function createWatch(call: Call, peer: Peer, options: WatchOptions): Watc
     for (const assignment of assignments) {
       if (isOver) break;
       const next = { epoch, generation: assignment.generation };
-      if (!differs(held.get(keyOf(assignment)), next)) continue;
+      const before = held.get(keyOf(assignment));
+      if (!differs(before, next)) continue;
+      // It stays different, so it is looked at again with each change, and given when it is no longer kept back.
+      if (assignment.unlessNew && (before?.generation ?? 0) < next.generation) continue;
       const message = assignmentMessage(assignment, { epoch, clusterLabels });
       await put({ $case: 'assignment', assignment: message });
       held.set(keyOf(assignment), next);

@@ -9,6 +9,17 @@ export function parseStageReference(text: string): StageReference {
   throw new InvalidArgumentError('Write it as PIPELINE/STAGE, such as checkout/production.');
 }
 
+/** `checkout` or `checkout/production`. */
+export function parseFreezeSubject(text: string): { pipeline: string; stage?: string } {
+  return text.includes('/') ? parseStageReference(text) : { pipeline: text };
+}
+
+export function parseTimeArgument(text: string): string {
+  const at = /^\d{4}-\d{2}-\d{2}T.*(Z|[+-]\d{2}:\d{2})$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(at)) return new Date(at).toISOString();
+  throw new InvalidArgumentError('Write it with its offset, such as 2026-12-24T18:00:00Z.');
+}
+
 /** Repeatable `key=value`. */
 export function collectLabel(
   text: string,

@@ -7,6 +7,7 @@ import { addDeletionCommand } from './commands/deletions.ts';
 import { addDriftCommand } from './commands/drift.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addExplainCommand } from './commands/explain.ts';
+import { addFreezeCommands } from './commands/freezes.ts';
 import { addLoginCommand } from './commands/login.ts';
 import { addPlanCommands } from './commands/plan.ts';
 import { addProgramCommands } from './commands/programs.ts';
@@ -50,6 +51,7 @@ export function createProgram(context: CliContext): Command {
     addStageCommands,
     addApprovalCommands,
     addReportStatusCommand,
+    addFreezeCommands,
     addDeletionCommand,
     addExplainCommand,
     addDriftCommand,

@@ -109,6 +109,15 @@ export const heldText = ({ held }: StageDocument, now: number): string =>
     ? ''
     : `held ${held.automatic ? 'automatically ' : ''}${relativeTime(held.since, now)}: ${held.reason}`;
 
+/** `frozen: the last week of the year, ends in 3d`. */
+export const frozenText = ({ frozenBy = [] }: StageDocument, now: number): string =>
+  frozenBy
+    .map(
+      ({ reason, until }) =>
+        `frozen: ${reason}, ends ${until === undefined ? 'when it is lifted' : relativeTime(until, now)}`,
+    )
+    .join('; ');
+
 /** One line without what would move a terminal's cursor or colour it. */
 export const oneLine = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
 

@@ -22,6 +22,15 @@ import {
   initialClusterState,
 } from '../domain/fleet/index.ts';
 import {
+  decideFreeze,
+  evolveFreezes,
+  type FreezeCommand,
+  type FreezeEvent,
+  type FreezeRejection,
+  type FreezesState,
+  initialFreezesState,
+} from '../domain/freeze/index.ts';
+import {
   decideHub,
   evolveHub,
   type HubCommand,
@@ -37,6 +46,7 @@ import {
   type PipelineEvent,
   type PipelineRejection,
   type PipelineState,
+  type Snapshot,
 } from '../domain/promotion/index.ts';
 import {
   decideRepository,
@@ -47,8 +57,25 @@ import {
   type RepositoryState,
 } from '../domain/repository/index.ts';
 import { createAgentAuditAppender } from './agent-audit.ts';
-import { createExecutor, type Outcome } from './execute.ts';
+import { type Basis, createExecutor, type MadeAnew, type Outcome } from './execute.ts';
 import { createRefusalRecorder } from './refusals.ts';
+
+/** A command of a pipeline that holds a snapshot, made anew for each try. */
+export type MadePipelineCommand = MadeAnew<PipelineCommand> & Pick<PipelineCommand, 'type'>;
+
+/** No freeze may come between the snapshot of a decision and its place in the log. */
+function basisOf(command: PipelineCommand): Basis {
+  const { freezesVersion: version, freezesChangeAt: validUntil } = snapshotIn(command) ?? {};
+  return {
+    guards: version === undefined ? [] : [{ stream: streams.freezes, version }],
+    ...(validUntil === undefined ? {} : { validUntil }),
+  };
+}
+
+const snapshotIn = (command: PipelineCommand): Snapshot | undefined => {
+  if ('snapshot' in command) return command.snapshot;
+  return command.type === 'abort-rollout' ? command.rollback?.snapshot : undefined;
+};
 
 export type CommandHandler = ReturnType<typeof createCommandHandler>;
 
@@ -66,6 +93,7 @@ export function createCommandHandler(deps: { log: DecisionLog; clock: Clock; log
     initialState: initialPipelineState,
     decide: decidePipeline,
     evolve: evolvePipeline,
+    basisOf,
   });
   const clusters = createExecutor<ClusterState, ClusterCommand, ClusterEvent, ClusterRejection>(
     deps,
@@ -96,6 +124,11 @@ export function createCommandHandler(deps: { log: DecisionLog; clock: Clock; log
     decide: decideConfiguration,
     evolve: evolveConfiguration,
   });
+  const freezes = createExecutor<FreezesState, FreezeCommand, FreezeEvent, FreezeRejection>(deps, {
+    initialState: initialFreezesState,
+    decide: decideFreeze,
+    evolve: evolveFreezes,
+  });
   const recordRefusal = createRefusalRecorder(deps);
 
   const recorded = async <Value, Rejection extends { code: string; detail?: string }>(
@@ -114,7 +147,7 @@ export function createCommandHandler(deps: { log: DecisionLog; clock: Clock; log
   return {
     pipeline: (
       name: string,
-      command: PipelineCommand,
+      command: PipelineCommand | MadePipelineCommand,
       actor: Actor,
     ): Promise<Outcome<PipelineState, PipelineRejection, PipelineEvent>> => {
       const subject = streams.pipeline(name);
@@ -153,6 +186,13 @@ export function createCommandHandler(deps: { log: DecisionLog; clock: Clock; log
       const outcome = configurations.execute(streams.configuration, command, actor);
       return recorded(outcome, { subject: streams.configuration, command: command.type, actor });
     },
+    freezes: (
+      command: FreezeCommand,
+      actor: Actor,
+    ): Promise<Outcome<FreezesState, FreezeRejection, FreezeEvent>> => {
+      const outcome = freezes.execute(streams.freezes, command, actor);
+      return recorded(outcome, { subject: streams.freezes, command: command.type, actor });
+    },
     /** For refusals that happen before a command reaches here, such as missing rights. */
     recordRefusal,
     appendAgentAudit: createAgentAuditAppender(deps),
@@ -160,6 +200,8 @@ export function createCommandHandler(deps: { log: DecisionLog; clock: Clock; log
     clusterState: (name: string) => clusters.read(streams.cluster(name)),
     repositoryState: (name: string) => repositories.read(streams.repository(name)),
     configurationState: () => configurations.read(streams.configuration),
+    /** With the version of their stream, which decisions on them are guarded by. */
+    freezesState: () => freezes.fold(streams.freezes),
     hubState: () => hubs.read(streams.hub),
   };
 }

@@ -7,5 +7,9 @@ export type { PipelineState } from '../domain/promotion/index.ts';
 export type { RepositoryState } from '../domain/repository/index.ts';
 export type { AuditedEvent, AuditWatermark } from './agent-audit.ts';
 export type { Executed, Outcome } from './execute.ts';
-export { type CommandHandler, createCommandHandler } from './handler.ts';
+export {
+  type CommandHandler,
+  createCommandHandler,
+  type MadePipelineCommand,
+} from './handler.ts';
 export type { Refusal } from './refusals.ts';

@@ -95,6 +95,39 @@ function describeAppending(open: () => Promise<DecisionLogFixture>): void {
     expect(await fixture.log.verify()).toMatchObject({ valid: true, position: 3 });
   });
 
+  test('WIN-01: an append whose guard has moved is refused, and names the stream that moved', async () => {
+    await using fixture = await open();
+    await fixture.log.append(request('guarded', 0, 'g1'));
+    const guards = [
+      { stream: 'guarded', version: 1 },
+      { stream: 'empty', version: 0 },
+    ];
+    const written = await fixture.log.append({ ...request('a', 0, 'a1'), guards });
+    expect(labels(expectOk(written, 'guarded'))).toEqual(['a1']);
+    await fixture.log.append(request('guarded', 1, 'g2'));
+    const refused = await fixture.log.append({ ...request('a', 1, 'a2'), guards });
+    expect(refused).toEqual({
+      ok: false,
+      error: {
+        code: 'version_conflict',
+        stream: 'guarded',
+        expectedVersion: 1,
+        actualVersion: 2,
+      },
+    });
+    expect(await collect(fixture.log.readStream('a'))).toHaveLength(1);
+  });
+
+  test('a guard of one request holds for all of an append, and may be a stream that it writes', async () => {
+    await using fixture = await open();
+    const guarded = { ...request('a', 0, 'a1'), guards: [{ stream: 'b', version: 0 }] };
+    expectOk(await fixture.log.appendAll([request('b', 0, 'b1'), guarded]), 'both');
+    const late = { ...request('a', 1, 'a2'), guards: [{ stream: 'b', version: 0 }] };
+    const refused = await fixture.log.appendAll([request('c', 0, 'c1'), late]);
+    expect(refused.ok).toBe(false);
+    expect(await collect(fixture.log.readStream('c'))).toEqual([]);
+  });
+
   test('an event of more than 256 KiB is refused and leaves nothing behind', async () => {
     await using fixture = await open();
     const large = request('a', 0, 'a1', 'x'.repeat(256 * 1024));
@@ -167,6 +200,25 @@ function describeReading(open: () => Promise<DecisionLogFixture>): void {
 }
 
 function describeConcurrency(open: () => Promise<DecisionLogFixture>): void {
+  test('WIN-01: of a guarded append and one to its guard, whoever is first is seen by the other', async () => {
+    await using fixture = await open();
+    const other = await fixture.openAnother();
+    for (let round = 0; round < 100; round++) {
+      const guarded = {
+        ...request('decided', 0, `decision ${round}`),
+        stream: `decided-${round}`,
+        guards: [{ stream: 'freezes', version: round }],
+      };
+      const freeze = request('freezes', round, `freeze ${round}`);
+      const decided = round % 2 === 0 ? fixture.log.append(guarded) : undefined;
+      const declared = other.append(freeze);
+      const decision = await (decided ?? fixture.log.append(guarded));
+      const freezeAt = expectOk(await declared, 'a freeze')[0]?.position ?? 0;
+      if (decision.ok) expect(decision.value[0]?.position ?? 0).toBeLessThan(freezeAt);
+    }
+    await other.close();
+  });
+
   test('R10: of 20 writers that race for one version, exactly one wins, 500 rounds', async () => {
     await using fixture = await open();
     const other = await fixture.openAnother();

@@ -13,6 +13,7 @@ export type {
   AppendRequest,
   DecisionLog,
   RecordedEvent,
+  StreamGuard,
   Verification,
   VersionConflict,
 } from './port.ts';

@@ -24,7 +24,11 @@ export type AppendRequest = {
   readonly events: readonly DomainEvent[];
   readonly actor: Actor;
   readonly at: Instant;
+  /** Other streams that the decision looked at: nothing is appended when one of them has moved since. */
+  readonly guards?: readonly StreamGuard[];
 };
+
+export type StreamGuard = { readonly stream: string; readonly version: number };
 
 export type VersionConflict = {
   readonly code: 'version_conflict';

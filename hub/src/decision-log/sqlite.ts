@@ -143,16 +143,18 @@ function createLog(database: Database.Database, logger: Logger | undefined): Dec
   const write = database.transaction((requests: readonly AppendRequest[]) => {
     const recorded: RecordedEvent[] = [];
     let end = chainEnd();
+    const expect = (stream: string, expectedVersion: number): number => {
+      const actualVersion = statements.versionOf.get({ stream })?.version ?? 0;
+      if (actualVersion === expectedVersion) return actualVersion;
+      const code = 'version_conflict';
+      throw new ConflictSignal({ code, stream, expectedVersion, actualVersion });
+    };
+    // Before anything is written: a guard is about what the deciders saw, not about what this append adds.
+    for (const { guards = [] } of requests) {
+      for (const { stream, version } of guards) expect(stream, version);
+    }
     for (const request of requests) {
-      const actualVersion = statements.versionOf.get({ stream: request.stream })?.version ?? 0;
-      if (actualVersion !== request.expectedVersion) {
-        throw new ConflictSignal({
-          code: 'version_conflict',
-          stream: request.stream,
-          expectedVersion: request.expectedVersion,
-          actualVersion,
-        });
-      }
+      const actualVersion = expect(request.stream, request.expectedVersion);
       request.events.forEach((event, index) => {
         const row = rowOf(request, event, end, actualVersion + index + 1);
         statements.insert.run(row);

@@ -6,6 +6,7 @@ import { clusterEndpoints } from './routes/clusters.ts';
 import { deletionEndpoints } from './routes/deletions.ts';
 import { driftEndpoints } from './routes/drift.ts';
 import { explainEndpoints } from './routes/explain.ts';
+import { freezeEndpoints } from './routes/freezes.ts';
 import { hubEndpoints } from './routes/hub.ts';
 import { pipelineEndpoints } from './routes/pipelines.ts';
 import { planEndpoints } from './routes/plans.ts';
@@ -28,6 +29,7 @@ export const endpoints = (options: HttpApiOptions): Endpoint[] => [
   ...resourceEndpoints(options),
   ...stageCommandEndpoints(options),
   ...approvalEndpoints(options),
+  ...freezeEndpoints(options),
   ...deletionEndpoints(options),
   ...hubEndpoints(options),
   ...explainEndpoints(options),

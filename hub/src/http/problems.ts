@@ -33,6 +33,7 @@ const codeOfRule: Readonly<Record<string, ProblemCode>> = {
   stage_not_found: 'not_found',
   release_not_found: 'not_found',
   token_not_found: 'not_found',
+  freeze_not_found: 'not_found',
   permission_missing: 'forbidden',
   cluster_already_exists: 'already_exists',
   token_already_exists: 'already_exists',

@@ -376,6 +376,28 @@ export const rolloutPageSchema = pageOf(rolloutSchema);
 
 /** The stage runs a hotfix that these stages before it have not had succeed, nor anything newer. */
 const aheadSchema = z.object({ release: commit, notIn: z.array(name) });
+export const freezeSchema = z
+  .object({
+    id: z.string(),
+    state: z.enum(['in-force', 'planned']),
+    /** In words: what is frozen. */
+    covers: z.string(),
+    /** Of a freeze of a project, a pipeline or a stage; without any it is of the whole hub. */
+    project: name.optional(),
+    pipeline: name.optional(),
+    stage: name.optional(),
+    reason: z.string(),
+    by: z.string(),
+    /** What a rollout does that runs when it begins. */
+    running: z.enum(['drain', 'stop']),
+    from: time,
+    /** Absent: until it is lifted. */
+    until: time.optional(),
+    declaredAt: time,
+  })
+  .openapi('Freeze');
+export type FreezeDocument = z.infer<typeof freezeSchema>;
+export const freezePageSchema = pageOf(freezeSchema);
 
 export const stageSchema = z
   .object({
@@ -398,6 +420,8 @@ export const stageSchema = z
     targets: targetCountsSchema,
     /** Why the stage's branch in Git does not tell what it runs. */
     refNote: z.string().optional(),
+    /** Freezes in force for the stage: nothing is assigned in it. */
+    frozenBy: z.array(freezeSchema).optional(),
     /** So many targets would leave the stage at once that it waits for a confirmation. */
     heldWithdrawal: z
       .object({
@@ -593,6 +617,10 @@ const releaseReference = z
 
 const longReason = z.string().min(1).max(1_000);
 
+const overrideReason = longReason.optional().openapi({
+  description:
+    'Why it goes on in spite of freezes and closed windows. It needs the permission override-freeze.',
+});
 export const promoteSchema = z
   .strictObject({
     release: releaseReference.optional(),
@@ -607,6 +635,7 @@ export const promoteSchema = z
         description:
           'Gates to pass without, of those that the stage allows a hotfix. Needs the permission `hotfix` as well.',
       }),
+    overrideReason,
   })
   .openapi('Promote');
 
@@ -706,8 +735,39 @@ export const planRequestSchema = z
   })
   .openapi('PlanRequest');
 export const rollbackSchema = z
-  .strictObject({ release: releaseReference.optional(), reason: z.string().min(1).max(1_000) })
+  .strictObject({
+    release: releaseReference.optional(),
+    reason: z.string().min(1).max(1_000),
+    overrideReason,
+  })
   .openapi('Rollback');
+export const declareFreezeSchema = z
+  .strictObject({
+    project: resourceName.optional(),
+    pipeline: resourceName.optional(),
+    stage: resourceName.optional(),
+    reason: z.string().min(1).max(1_000),
+    from: time.optional().openapi({ description: 'Absent: at once.' }),
+    until: time.optional().openapi({ description: 'Absent: until it is lifted.' }),
+    running: z.enum(['drain', 'stop']).default('drain').openapi({
+      description:
+        'With `drain` what runs settles and starts nothing more; with `stop` running rollouts end.',
+    }),
+  })
+  .refine(({ stage, pipeline }) => stage === undefined || pipeline !== undefined, {
+    path: ['stage'],
+    message: 'needs the pipeline that it belongs to',
+  })
+  .refine(({ project, pipeline }) => project === undefined || pipeline === undefined, {
+    path: ['project'],
+    message: 'a freeze is of a project or of a pipeline, not of both',
+  })
+  .openapi('DeclareFreeze');
+export type DeclareFreezeBody = z.output<typeof declareFreezeSchema>;
+export const declaredFreezeSchema = changeSchema
+  .extend({ id: z.string() })
+  .openapi('DeclaredFreeze');
+export type DeclaredFreezeDocument = z.infer<typeof declaredFreezeSchema>;
 export const confirmPruneSchema = z
   .strictObject({
     cluster: resourceName,
@@ -784,6 +844,10 @@ export const explanationSchema = z
     /** In a sentence or two: what happens, or what it waits for. */
     summary: z.string(),
     gates: z.array(gateResultSchema),
+    /** Nothing is assigned in the stage, whatever else is open. */
+    frozen: z
+      .object({ reason: z.string(), running: z.enum(['drain', 'stop']), until: time.optional() })
+      .optional(),
     rollout: z
       .object({
         id: z.string(),
@@ -879,6 +943,8 @@ export const statusSchema = z
     configuration: configurationSchema.optional(),
     clusterTotals: z.record(z.string(), count),
     clusters: pageOf(clusterSummarySchema),
+    /** In force or planned. */
+    freezes: z.array(freezeSchema),
     pipelines: pageOf(pipelineSummarySchema),
   })
   .openapi('Status');

@@ -7,6 +7,7 @@ export {
   createConfigurationReactor,
 } from './configuration.ts';
 export { createFleetReactor, type FleetReactorOptions, type Presence } from './fleet.ts';
+export { createFreezeReactor, type FreezeReactorOptions } from './freezes.ts';
 export {
   createPromotionReactor,
   type PromotionReactor,

@@ -4,10 +4,11 @@ import { expectOk } from '@fairlead/shared/result';
 import type { Clock, Instant, Random } from '@fairlead/shared/time';
 import type { CommandHandler } from '../commands/index.ts';
 import type { Actor } from '../decision-log/index.ts';
-import { nextWakeAt, type PipelineEvent } from '../domain/promotion/index.ts';
-import { advanceNewIdsMax, promotionSweepMs } from '../limits.ts';
+import { nextWakeAt, type PipelineEvent, type Snapshot } from '../domain/promotion/index.ts';
+import { advanceNewIdsMax, promotionSweepMs, waitingRolloutStartsPerSecondMax } from '../limits.ts';
 import { createReactor } from './reactor.ts';
 import type { SnapshotOf } from './snapshot.ts';
+import { createStartLimit } from './start-limit.ts';
 
 const actor: Actor = { kind: 'hub', name: 'promotion' };
 
@@ -52,27 +53,64 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
       expectOk(parseNewId(random.nextId()), 'a new rollout id'),
     );
 
+  /** Pipelines that time, a sweep or the end of a freeze has brought here, and not news of their own; and their turn. */
+  const waiting = new Map<PipelineName, Instant>();
+  const startLimit = createStartLimit(waitingRolloutStartsPerSecondMax, clock.now());
+
+  /** As many as may start now: what waited with others for one moment starts one after the other. */
+  const allowedIds = (pipeline: PipelineName, newIds: readonly NewId[]): readonly NewId[] => {
+    const turnAt = waiting.get(pipeline);
+    if (turnAt === undefined) return newIds;
+    const now = clock.now();
+    return newIds.slice(0, turnAt > now ? 0 : startLimit.left(now));
+  };
+
+  /** When it may start what it was not allowed to start now; nothing when that was not the reason to stop. */
+  const nextTurn = (pipeline: PipelineName, allowed: number, started: number) => {
+    const turnAt = waiting.get(pipeline);
+    if (turnAt === undefined) return undefined;
+    startLimit.take(started);
+    if (started < allowed) {
+      waiting.delete(pipeline);
+      return undefined;
+    }
+    const now = clock.now();
+    const next = turnAt > now ? turnAt : startLimit.turnAt(now);
+    waiting.set(pipeline, next);
+    return next;
+  };
+
   const advance = async (pipeline: PipelineName): Promise<void> => {
-    const snapshot = await snapshotOf(pipeline, clock.now());
+    let snapshot: Snapshot | undefined;
     // Most looks begin nothing, and then the ids offered were given to none.
     const offered = unusedIds ?? newIds();
     unusedIds = undefined;
+    const allowed = allowedIds(pipeline, offered);
     const result = await commands.pipeline(
       pipeline,
-      { type: 'advance', snapshot, newIds: offered },
+      {
+        type: 'advance',
+        make: async () => {
+          snapshot = await snapshotOf(pipeline, clock.now());
+          return { type: 'advance', snapshot, newIds: allowed };
+        },
+      },
       actor,
     );
-    const taken = result.ok && result.value.events.some(({ event }) => takesId(event));
-    if (!taken) unusedIds = offered;
+    const events = result.ok ? result.value.events : [];
+    if (!events.some(({ event }) => takesId(event))) unusedIds = offered;
     dueAt.delete(pipeline);
     if (!result.ok) {
+      waiting.delete(pipeline);
       names = new Set(pipelineNames());
       if (!names.has(pipeline)) return;
       logger.warn({ pipeline, rejection: result.error }, 'a pipeline could not be advanced');
       return;
     }
-    const next = nextWakeAt(result.value.state, snapshot);
-    if (next !== undefined) dueAt.set(pipeline, next);
+    const next = snapshot && nextWakeAt(result.value.state, snapshot);
+    const started = events.filter(({ event }) => event.type === 'RolloutStarted').length;
+    const due = Math.min(next ?? Infinity, nextTurn(pipeline, allowed.length, started) ?? Infinity);
+    if (due !== Infinity) dueAt.set(pipeline, due);
   };
 
   const takeDue = (): PipelineName[] => {
@@ -82,8 +120,12 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
     // Names change rarely and reports often, so they are listed for a sweep or a name that is new.
     const isNews = [...changed].some((name) => !names.has(name));
     if (sweep || isNews) names = new Set(pipelineNames());
-    const due = new Set(sweep ? names : changed);
-    for (const [name, at] of dueAt) if (at <= now) due.add(name);
+    const byTime = new Set<string>(sweep ? names : []);
+    for (const [name, at] of dueAt) if (at <= now) byTime.add(name);
+    for (const name of byTime as Set<PipelineName>) {
+      if (!changed.has(name) && !waiting.has(name)) waiting.set(name, 0);
+    }
+    const due = new Set([...changed, ...byTime]);
     changed.clear();
     return [...due].filter((name): name is PipelineName => names.has(name));
   };

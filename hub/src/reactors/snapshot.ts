@@ -1,6 +1,7 @@
 import type { CommitId, PipelineName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import type { CommandHandler } from '../commands/index.ts';
+import { inForce, nextFreezeChange } from '../domain/freeze/index.ts';
 import { peopleOf } from '../domain/hub/index.ts';
 import type {
   ClusterSnapshot,
@@ -12,7 +13,7 @@ import { statusesOfCommit } from '../domain/repository/index.ts';
 import type { StatusView } from '../read-model/index.ts';
 
 export type SnapshotSources = {
-  readonly commands: Pick<CommandHandler, 'hubState' | 'repositoryState'>;
+  readonly commands: Pick<CommandHandler, 'hubState' | 'repositoryState' | 'freezesState'>;
   readonly statusesOfPipeline: (pipeline: PipelineName) => StatusView[];
   readonly clusterSnapshots: () => ClusterSnapshot[];
   readonly reportsOf: (pipeline: PipelineName) => TargetReport[];
@@ -25,17 +26,23 @@ export type SnapshotOf = (pipeline: PipelineName, at: Instant) => Promise<Snapsh
 /** Gathers everything outside of a pipeline's stream that a decision on it may look at, at one moment. */
 export const createSnapshotReader =
   (sources: SnapshotSources): SnapshotOf =>
-  async (pipeline, at) => ({
-    at,
-    clusters: sources.clusterSnapshots(),
-    reports: sources.reportsOf(pipeline),
-    watchedMs: sources.watchedMs(),
-    freezes: [],
-    people: peopleOf((await sources.commands.hubState()).tokens.values()),
-    statuses: await statusesOf(sources, pipeline),
-    verifications: [],
-    samples: [],
-  });
+  async (pipeline, at) => {
+    const { state, version } = await sources.commands.freezesState();
+    const freezesChangeAt = nextFreezeChange(state, at);
+    return {
+      at,
+      clusters: sources.clusterSnapshots(),
+      reports: sources.reportsOf(pipeline),
+      watchedMs: sources.watchedMs(),
+      freezes: inForce(state, at),
+      ...(freezesChangeAt === undefined ? {} : { freezesChangeAt }),
+      freezesVersion: version,
+      people: peopleOf((await sources.commands.hubState()).tokens.values()),
+      statuses: await statusesOf(sources, pipeline),
+      verifications: [],
+      samples: [],
+    };
+  };
 
 /** As queries show them, with the log's own newest words in their place: what was acknowledged is never overlooked. */
 async function statusesOf(

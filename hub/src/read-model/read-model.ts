@@ -1,4 +1,4 @@
-import type { ClusterId } from '@fairlead/shared/ids';
+import type { ClusterId, FreezeId } from '@fairlead/shared/ids';
 import type { Logger } from '@fairlead/shared/log';
 import type { Clock } from '@fairlead/shared/time';
 import type { DecisionLog } from '../decision-log/index.ts';
@@ -28,6 +28,8 @@ export type ReadModelChange = {
   readonly assignments: ReadonlySet<ClusterId>;
   /** Pipelines with new events or reports. */
   readonly pipelines: ReadonlySet<string>;
+  /** Freezes that were declared or lifted; what they say is folded from their stream. */
+  readonly freezes: ReadonlySet<FreezeId>;
 };
 
 export type ReadModel = Queries & {
@@ -66,10 +68,11 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
 
   const publish = (change: Omit<ReadModelChange, 'position'>) => {
     waiters.reached(checkpoint.position);
-    const { registrations, assignments, pipelines } = change;
+    const { registrations, assignments, pipelines, freezes } = change;
     for (const listener of listeners) {
       try {
-        listener({ position: checkpoint.position, registrations, assignments, pipelines });
+        const { position } = checkpoint;
+        listener({ position, registrations, assignments, pipelines, freezes });
       } catch (error) {
         logger.error({ err: error }, 'a listener of the read model failed');
       }
@@ -98,6 +101,7 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
       registrations: everyCluster,
       assignments: everyCluster,
       pipelines: new Set(queries.pipelineNames()),
+      freezes: new Set(),
     });
     await follow();
   };
@@ -145,7 +149,8 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
     recordReports: (reports, streamSequence) => {
       const pipelines = takeReports.immediate(reports, streamSequence);
       if (pipelines.size === 0) return;
-      publish({ registrations: new Set(), assignments: new Set(), pipelines });
+      const none = new Set<never>();
+      publish({ registrations: none, assignments: none, pipelines, freezes: none });
     },
     reportStreamSequence: () => reportStreamSequence(orm),
     close,

@@ -5,6 +5,7 @@ import type {
   ApprovalDocument,
   ChangeDocument,
   ClusterDocument,
+  FreezeDocument,
   PipelineDocument,
   ReleaseDocument,
   RepositoryDocument,
@@ -22,6 +23,7 @@ import { relativeTime, shortCommit } from '../words.ts';
 import { approvalsTable } from './approvals.ts';
 import { clustersTable } from './clusters.ts';
 import { orphansTable } from './deletions.ts';
+import { freezesTable } from './freezes.ts';
 import { printRollouts } from './rollouts.ts';
 import { stagesTable } from './status.ts';
 
@@ -102,6 +104,7 @@ const kinds = [
   'clusters',
   'orphans',
   'approvals',
+  'freezes',
 ] as const;
 type Kind = (typeof kinds)[number];
 
@@ -124,6 +127,13 @@ const readers: Record<Kind, (session: Session, name: string | undefined) => Prom
   repositories: reader<RepositoryDocument>('/repositories', repositoriesTable),
   pipelines: reader<PipelineDocument>('/pipelines', pipelinesTable),
   clusters: reader<ClusterDocument>('/clusters', clustersTable),
+  freezes: async (session, name) => {
+    if (name !== undefined) {
+      throw new CliError(exitCodes.usage, 'Freezes have no names: use `fairlead get freezes`.');
+    }
+    const items = session.api.items<FreezeDocument>('/freezes');
+    await session.printItems(items, (freezes) => freezesTable(freezes, session.now));
+  },
   /** The name is that of a pipeline. */
   orphans: async (session, name) => {
     const items = session.api.items<TargetDocument>('/orphans', { pipeline: name });

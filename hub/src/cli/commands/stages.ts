@@ -28,6 +28,7 @@ type StageVerb = {
   /** Whether targets may return to what they ran. */
   readonly rollback?: boolean;
   readonly hotfix?: boolean;
+  readonly override?: boolean;
   readonly done: (stage: string, release: string) => string;
 };
 
@@ -39,6 +40,7 @@ const verbs: readonly StageVerb[] = [
     reason: 'none',
     force: true,
     hotfix: true,
+    override: true,
     done: (stage, release) => `${release || 'The newest release'} is requested for ${stage}.`,
   },
   {
@@ -46,6 +48,7 @@ const verbs: readonly StageVerb[] = [
     description: 'go back to the last release that succeeded in a stage before, or to a given one',
     takesRelease: true,
     reason: 'required',
+    override: true,
     done: (stage, release) => `${stage} goes back to ${release || 'its previous release'}.`,
   },
   {
@@ -86,6 +89,7 @@ type VerbOptions = {
   force?: boolean;
   rollback?: boolean;
   hotfix?: string[];
+  override?: string;
 };
 
 export function addStageCommands(program: Command, context: CliContext): void {
@@ -142,12 +146,15 @@ function addVerb(program: Command, context: CliContext, verb: StageVerb): void {
   if (verb.rollback) {
     command.option('--rollback', 'return every target that it reached to what it ran before');
   }
+  if (verb.override) {
+    command.option('--override <reason>', 'go on in spite of freezes and windows; goes on record');
+  }
   if (verb.reason === 'required') {
     command.requiredOption('--reason <text>', 'why, for the audit log');
   }
   command.action(async (stage: StageReference, ...rest: unknown[]) => {
     const release = verb.takesRelease ? (rest[0] as string | undefined) : undefined;
-    const { reason, force, rollback, hotfix } = command.opts<VerbOptions>();
+    const { reason, force, rollback, hotfix, override } = command.opts<VerbOptions>();
     if (verb.hotfix && (hotfix === undefined) !== (reason === undefined)) {
       throw new CliError(exitCodes.usage, 'A hotfix needs --hotfix and --reason, both.');
     }
@@ -157,6 +164,7 @@ function addVerb(program: Command, context: CliContext, verb: StageVerb): void {
       ...(hotfix ? { hotfix: { bypass: hotfix, reason } } : reason === undefined ? {} : { reason }),
       ...(force === undefined ? {} : { force }),
       ...(rollback === undefined ? {} : { rollback }),
+      ...(override === undefined ? {} : { overrideReason: override }),
     });
     session.print(change, () => verb.done(where(stage), shortCommit(release)));
   });

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { ExplanationDocument, StageDocument, StatusDocument } from '../../http/index.ts';
-import { cliExplanationsMax } from '../../limits.ts';
+import { cliExplanationsMax, cliFreezesMax } from '../../limits.ts';
 import { type ApiClient, segment } from '../api-client.ts';
 import type { CliContext } from '../context.ts';
 import { renderTable, type TableContent } from '../output.ts';
@@ -8,14 +8,17 @@ import { openSession } from '../session.ts';
 import {
   aheadText,
   clusterStatus,
+  frozenText,
   heldText,
   refText,
+  relativeTime,
   shortCommit,
   stageHealth,
   stagePhase,
   targetsText,
   withdrawalText,
 } from '../words.ts';
+import { freezeEnd } from './freezes.ts';
 
 export function addStatusCommand(program: Command, context: CliContext): void {
   program
@@ -72,6 +75,7 @@ export function stagesTable(
 
 function noteOf(stage: StageDocument, { now, waiting }: { now: number; waiting: Waiting }): string {
   const notes = [
+    frozenText(stage, now),
     heldText(stage, now),
     withdrawalText(stage),
     aheadText(stage),
@@ -79,6 +83,20 @@ function noteOf(stage: StageDocument, { now, waiting }: { now: number; waiting: 
   ];
   if (stage.health === 'unhealthy') notes.push(stage.healthMessage);
   return notes.filter((note) => note !== '').join('; ');
+}
+
+function frozenLines({ freezes = [] }: StatusDocument, now: number): string[] {
+  const more = freezes.length - cliFreezesMax;
+  return [
+    ...freezes
+      .slice(0, cliFreezesMax)
+      .map((freeze) =>
+        freeze.state === 'planned'
+          ? `Freeze ${freeze.id} of ${freeze.covers} begins ${relativeTime(freeze.from, now)}: ${freeze.reason}`
+          : `Frozen: ${freeze.covers}, by ${freeze.by}, ends ${freezeEnd(freeze, now)}: ${freeze.reason} (${freeze.id})`,
+      ),
+    ...(more > 0 ? [`and ${more} more: see \`fairlead get freezes\``] : []),
+  ];
 }
 
 function statusText(status: StatusDocument, waiting: Waiting, now: number): string {
@@ -97,6 +115,7 @@ function statusText(status: StatusDocument, waiting: Waiting, now: number): stri
         `see \`fairlead cluster show ${name}\``,
     ),
     ...configurationLines(status.configuration),
+    ...frozenLines(status, now),
     '',
     renderTable(stagesTable(stages, { now, waiting })),
   ];

@@ -7,3 +7,4 @@ export {
   scheduleKind,
 } from './check-schedule.ts';
 export { type TimeWindow, type WindowState, windowAt } from './window.ts';
+export { type WindowsState, windowsAt } from './windows.ts';

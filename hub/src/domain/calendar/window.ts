@@ -21,6 +21,8 @@ export type WindowState =
 
 /** Starts that one question may put together when a window goes over into the next. */
 const joinedMax = 32;
+/** Answers that are remembered of one window, newest first: what a question about several windows looks at. */
+const intervalsKeptMax = 8;
 const dayMs = 86_400_000;
 
 /**
@@ -33,7 +35,8 @@ export function windowAt(window: TimeWindow, at: Instant): WindowState {
   const remembered = memory.intervals.find(({ from, to }) => from <= at && at < to);
   if (remembered !== undefined) return remembered.state;
   const { state, interval } = judge(memory, window, at);
-  if (interval !== undefined) memory.intervals = [interval, ...memory.intervals].slice(0, 2);
+  if (interval !== undefined)
+    memory.intervals = [interval, ...memory.intervals].slice(0, intervalsKeptMax);
   return state;
 }
 

@@ -8,6 +8,7 @@ import type { PipelineEvent } from './events.ts';
 import { evolvePipeline } from './evolve.ts';
 import { failureResponse } from './failure.ts';
 import { fleetView } from './fleet-view.ts';
+import { freezeSteps, withoutFrozenAssignments } from './freeze.ts';
 import { evaluateGates, isOpen } from './gates/index.ts';
 import { metricSteps } from './metric/steps.ts';
 import { passing } from './passing.ts';
@@ -45,6 +46,7 @@ const steps: readonly Step[] = [
   (state, stage, { fleet }) => targetOutcomes(state, stage, fleet),
   (state, stage, { fleet }) => rolloutEnd(state, stage, fleet),
   takenBack,
+  freezeSteps,
   failureResponse,
   (state, stage, { fleet }) => healthChange(state, stage, fleet),
   verificationSteps,
@@ -94,7 +96,7 @@ function nextEvents(
   const stages = downstreamFirst(state.definition.stages);
   for (const step of steps) {
     for (const stage of stages) {
-      const events = step(state, stage, context);
+      const events = withoutFrozenAssignments(state, context.fleet, step(state, stage, context));
       if (events.length === 0) continue;
       // A plan and its admission are one decision.
       const indivisible = events.slice(0, 4).some(({ type }) => type === 'RolloutStarted');
@@ -126,7 +128,11 @@ function admission(
     const request = release === requested ? inStage.request : undefined;
     const kind = request?.hotfix ? 'hotfix' : request?.force ? 'forced' : 'promotion';
     const { at, watchedMs } = fleet;
-    const plan = { rolloutId, release: release.commit, clusters, at, watchedMs };
+    const override = release === requested ? inStage.request?.override : undefined;
+    const plan = {
+      ...{ rolloutId, release: release.commit, clusters, at, watchedMs },
+      ...(override === undefined ? {} : { override }),
+    };
     return [
       ...interruption(stage, inStage, release),
       {

@@ -9,6 +9,7 @@ import { type Decision, refuse } from './decision.ts';
 import { deleteObjects } from './delete-objects.ts';
 import { recordBranch } from './discovery.ts';
 import { evidenceFor, fleetView } from './fleet-view.ts';
+import { refuseFrozen } from './override.ts';
 import { pauseOrContinue } from './pause.ts';
 import { get } from './persistent-map.ts';
 import { promote } from './promote.ts';
@@ -150,6 +151,8 @@ function confirmPrune(state: ActivePipeline, command: Command<'confirm-prune'>):
   if (report?.phase !== 'prune-held') {
     return refuse('no_prune_to_confirm', `${clusterName} holds no prune of ${held} now.`);
   }
+  const frozen = refuseFrozen(state, { name: stage }, fleet);
+  if (frozen !== undefined) return frozen;
   if (report.pruneHeldDigest !== digest) {
     return refuse(
       'prune_has_changed',

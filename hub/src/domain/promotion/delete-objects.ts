@@ -4,6 +4,7 @@ import type { PipelineCommand } from './commands.ts';
 import { type Decision, refuse } from './decision.ts';
 import type { RolloutTarget } from './events.ts';
 import { type FleetView, fleetView } from './fleet-view.ts';
+import { refuseFrozen } from './override.ts';
 import { values } from './persistent-map.ts';
 import type { ActivePipeline, RemovedPipeline } from './state.ts';
 
@@ -36,6 +37,8 @@ export function deleteObjects(
       `${objects} objects are left in place, and the order names ${command.objects}. Look again.`,
     );
   }
+  const frozen = frozenAmong(state, candidates, fleet);
+  if (frozen !== undefined) return frozen;
   return ok(
     candidates.map(({ stage, cluster, clusterName, objects: objectsMax }, index) => ({
       type: 'TargetWithdrawn',
@@ -50,6 +53,21 @@ export function deleteObjects(
       reason: command.reason,
     })),
   );
+}
+
+/** An order to delete changes what runs as an assignment does; it can wait for the end of a freeze. */
+function frozenAmong(
+  state: ActivePipeline | RemovedPipeline,
+  candidates: readonly Candidate[],
+  fleet: FleetView,
+): Decision | undefined {
+  const definition = state.definitions.get(state.revision);
+  if (definition === undefined) return undefined;
+  for (const stage of new Set(candidates.map((candidate) => candidate.stage))) {
+    const refused = refuseFrozen({ definition }, { name: stage }, fleet);
+    if (refused !== undefined) return refused;
+  }
+  return undefined;
 }
 
 function candidatesOf(

@@ -357,7 +357,12 @@ export type Hotfix = {
 };
 
 /** Lets one request go on in spite of the freezes and closed windows of its moment. */
-export type FreezeOverride = { readonly by: string; readonly reason: string };
+export type FreezeOverride = {
+  readonly by: string;
+  readonly reason: string;
+  /** Freezes that were declared later are not meant. */
+  readonly at?: Instant;
+};
 
 /** `not-reached`: the rollout that assigned it ended badly before its agent could be reached, so it keeps what it runs. */
 export type AssignmentCause =

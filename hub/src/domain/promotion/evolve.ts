@@ -205,11 +205,14 @@ function evolveStage(state: Existing, stage: StageState, event: StageEvent): Sta
     case 'TargetSkipped':
       return withOutcome(stage, event, { outcome: 'skipped', message: event.message });
     case 'RolloutSucceeded': {
-      const { release, rolloutId } = event;
+      const { release, rolloutId, at } = event;
       const enteredAt = stage.rollout?.startedAt;
       const ended = endRollout(stage, 'succeeded', '');
       if (returns(stage)) return settledAgain(ended, enteredAt);
-      return withStay(succeeded(ended, { release, rolloutId }), newStay(release, enteredAt));
+      const durationMs = at === undefined || enteredAt === undefined ? undefined : at - enteredAt;
+      const took = durationMs === undefined ? {} : { durationMs };
+      const success = succeeded(ended, { release, rolloutId, ...took });
+      return withStay(success, newStay(release, enteredAt));
     }
     case 'RolloutFailed':
       return fail(stage, event);

@@ -1,5 +1,6 @@
 import type { ClusterId, ClusterName, CommitId, StageName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
+import { isWithheldBy } from '../freeze/index.ts';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { agentFault } from './agent-version.ts';
 import { expiries } from './approval/validity.ts';
@@ -21,6 +22,7 @@ import {
   lastSaid,
   selects,
 } from './fleet-view.ts';
+import { type AssignmentFreeze, assignmentFreeze } from './freeze.ts';
 import { evaluateGates, isOpen } from './gates/index.ts';
 import { type Ahead, aheadOf } from './hotfix.ts';
 import { get, values } from './persistent-map.ts';
@@ -51,6 +53,8 @@ export type StageExplanation = {
   readonly rollout?: RolloutExplanation;
   readonly targets: readonly TargetExplanation[];
   readonly summary: string;
+  /** Why nothing is assigned here now, whatever else is open. */
+  readonly frozen?: Frozen;
   /** Targets that would leave the stage and wait for a person. */
   readonly heldWithdrawal?: StageState['heldWithdrawal'];
   /** It runs a hotfix that stages before it do not have. */
@@ -58,6 +62,8 @@ export type StageExplanation = {
   /** When time alone may change the answer. */
   readonly nextChangeAt?: Instant;
 };
+
+type Frozen = Omit<Extract<AssignmentFreeze, { frozen: true }>, 'frozen' | 'freezes'>;
 
 export type TargetExplanation = {
   readonly cluster: ClusterId;
@@ -90,20 +96,26 @@ export function explain(
   const rollout = explainRollout(state, stage, fleet);
   const { heldWithdrawal } = inStage;
   const ahead = aheadOf(state, stage);
+  const freeze = assignmentFreeze(state, stage, fleet, inStage.rollout?.override);
   const nextChangeAt = earliest([
     ...rolloutWakes(state, stage, fleet),
     ...expiries(values(inStage.approvals)),
     ...gates.map(({ clearsAt }) => clearsAt),
     ...flowChanges(state, stage, fleet),
+    ...(freeze.frozen ? [freeze.clearsAt] : []),
   ]);
   return {
     stage: stageName,
     ...(candidate ? { candidate } : {}),
     gates,
     ...(rollout ? { rollout } : {}),
-    targets: targetExplanations({ state, stage, inStage, fleet }),
+    ...(freeze.frozen ? { frozen: frozenOf(freeze) } : {}),
+    targets: targetExplanations({ state, stage, inStage, fleet }).map((target) =>
+      whileFrozen(target, { stage, fleet, freeze, inStage }),
+    ),
     summary: [
       ...(heldWithdrawal ? [withdrawalSentence(state, stage, heldWithdrawal)] : []),
+      ...(freeze.frozen ? [frozenSentence(stage, freeze)] : []),
       ...(ahead ? [aheadSentence(ahead)] : []),
       summarySentence({ state, stage, rollout, fleet, candidate, chosen, gates }),
       ...[declinedText(state, stage)].filter((text) => text !== undefined),
@@ -139,6 +151,45 @@ function flowChanges(
 function flowSentences(state: ActivePipeline, stage: StageDefinition): string[] {
   const awaited = stage.after.length === 0 ? awaitedText(state) : undefined;
   return [awaited, stageRefText(state, stage)].filter((text) => text !== undefined);
+}
+
+type FrozenStage = Extract<AssignmentFreeze, { frozen: true }>;
+
+const frozenOf = ({ reason, running, clearsAt }: FrozenStage): Frozen => ({
+  reason,
+  running,
+  ...(clearsAt === undefined ? {} : { clearsAt }),
+});
+
+const frozenSentence = ({ name }: StageDefinition, { reason }: FrozenStage): string =>
+  `${name} is frozen, and nothing is assigned there: ${reason}.`;
+
+/** What a freeze keeps from a target: its first assignment, or one that its agent has not seen. */
+function whileFrozen(
+  target: TargetExplanation,
+  {
+    stage,
+    fleet,
+    freeze,
+    inStage,
+  }: { stage: StageDefinition; fleet: FleetView; freeze: AssignmentFreeze; inStage: StageState },
+): TargetExplanation {
+  if (!freeze.frozen || inStage.heldWithdrawal !== undefined) return target;
+  const { assigned, clusterName, cluster } = target;
+  if (assigned === undefined) {
+    if (target.blocker !== undefined || inStage.current === undefined) return target;
+    const blocker = `${clusterName} waits for its assignment: the stage is frozen (${freeze.reason}).`;
+    return { ...target, blocker };
+  }
+  const seen = evidenceFor(fleet, stage.name, assigned) !== undefined;
+  const withheld = freeze.freezes.some((one) =>
+    isWithheldBy(one, { assignedAt: assigned.assignedAt, at: fleet.at }),
+  );
+  if (seen || !withheld || fleet.clusters.get(cluster) === undefined) return target;
+  const blocker =
+    `${target.blocker ?? `${clusterName} has not reported on it yet.`} If its agent has not seen ` +
+    `the assignment, it is withheld until the freeze ends: ${freeze.reason}.`;
+  return { ...target, blocker };
 }
 
 const withdrawalSentence = (
@@ -275,7 +326,7 @@ function summarySentence(options: {
 /** The earliest instant at which time alone could change a decision; nothing when only events can. */
 export function nextWakeAt(state: PipelineState, snapshot: Snapshot): Instant | undefined {
   if (state.status !== 'active') return undefined;
-  const { at } = snapshot;
+  const { at, freezesChangeAt } = snapshot;
   const fleet = fleetView(snapshot);
   const instants = state.definition.stages.flatMap((stage) => {
     const inStage = stageState(state, stage.name);
@@ -287,7 +338,9 @@ export function nextWakeAt(state: PipelineState, snapshot: Snapshot): Instant | 
     const gates = evaluateGates({ state, stage, inStage, release, at, fleet });
     return [...due, ...gates.map(({ clearsAt }) => clearsAt)];
   });
-  return earliest(instants.filter((instant) => instant !== undefined && instant > at));
+  return earliest(
+    [...instants, freezesChangeAt].filter((instant) => instant !== undefined && instant > at),
+  );
 }
 
 const earliest = (instants: readonly (Instant | undefined)[]): Instant | undefined => {

@@ -11,8 +11,9 @@ import {
 } from './candidate.ts';
 import type { PipelineCommand, PipelineRejection } from './commands.ts';
 import { type Decision, refuse } from './decision.ts';
-import type { Hotfix, PipelineEvent } from './events.ts';
+import type { FreezeOverride, Hotfix, PipelineEvent } from './events.ts';
 import { hotfixOf } from './hotfix.ts';
+import { overrideOf } from './override.ts';
 import { entries, get } from './persistent-map.ts';
 import { type ActivePipeline, type KnownRelease, releaseOf, short, stageState } from './state.ts';
 
@@ -25,11 +26,18 @@ export function promote(
   stage: StageDefinition,
   command: Extract<PipelineCommand, { type: 'promote' }>,
 ): Decision {
+  const override = overrideOf(command, command.at);
+  if (!override.ok) return override;
   const named = releaseAskedFor(state, stage, command);
   if (!named.ok) return named;
   const hotfix = hotfixOf(stage, command);
   if (!hotfix.ok) return hotfix;
-  const asked = { release: named.value, hotfix: hotfix.value, force: command.force };
+  const asked = {
+    release: named.value,
+    hotfix: hotfix.value,
+    override: override.value,
+    force: command.force,
+  };
   return faultOf(state, stage, asked) ?? request(state, stage, asked, command);
 }
 
@@ -37,6 +45,7 @@ type Asked = {
   readonly release: KnownRelease;
   readonly force: boolean;
   readonly hotfix: Hotfix | undefined;
+  readonly override: FreezeOverride | undefined;
 };
 
 function releaseAskedFor(
@@ -97,7 +106,7 @@ function faultOf(
 function request(
   state: ActivePipeline,
   stage: StageDefinition,
-  { release, force, hotfix }: Asked,
+  { release, force, hotfix, override }: Asked,
   command: Extract<PipelineCommand, { type: 'promote' }>,
 ): Decision {
   const inStage = stageState(state, stage.name);
@@ -106,7 +115,9 @@ function request(
   const before = inStage.request;
   const approvals = approvalsAskedAgain(state, stage, release, command);
   const sameGates = JSON.stringify(before?.hotfix?.bypass) === JSON.stringify(hotfix?.bypass);
-  if (before?.release === commit && before.force === force && sameGates) return ok(approvals);
+  const sameWord = override === undefined || before?.override?.reason === override.reason;
+  const isSame = before?.release === commit && before.force === force && sameGates && sameWord;
+  if (isSame) return ok(approvals);
   const events: PipelineEvent[] = [];
   if (before !== undefined && before.release !== commit) {
     events.push({
@@ -127,6 +138,7 @@ function request(
     force,
     ...(by === undefined ? {} : { by: by.subject }),
     ...(hotfix === undefined ? {} : { hotfix }),
+    ...(override === undefined ? {} : { override }),
   });
   return ok([...events, ...approvals]);
 }

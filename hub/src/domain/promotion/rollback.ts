@@ -10,6 +10,7 @@ import type { PipelineEvent } from './events.ts';
 import { evolvePipeline } from './evolve.ts';
 import { type FleetView, fleetView } from './fleet-view.ts';
 import { evaluateGates, isOpen } from './gates/index.ts';
+import { overrideOf, refuseFrozen } from './override.ts';
 import { get } from './persistent-map.ts';
 import { plannedTargets, startPlan, startRollout } from './plan-rollout.ts';
 import { returnOf, takenBack } from './return-targets.ts';
@@ -20,7 +21,7 @@ const assignmentsAtOnceMax = 900;
 
 /**
  * Goes back to a release that succeeded here. It ends a running rollout, asks no gate, and holds the stage, so that
- * what was left behind does not return by itself.
+ * what was left behind does not return by itself. In a freeze it needs an override.
  */
 export function rollback(
   state: ActivePipeline,
@@ -31,6 +32,11 @@ export function rollback(
   if (!target.ok) return target;
   const release = target.value;
   const fleet = fleetView(command.snapshot);
+  const asked = overrideOf(command, fleet.at);
+  if (!asked.ok) return asked;
+  const override = asked.value;
+  const frozen = refuseFrozen(state, stage, fleet, override);
+  if (frozen !== undefined) return frozen;
   const { clusters, fault } = plannedTargets(stage, fleet);
   if (fault !== undefined) return err({ code: 'release_not_eligible', detail: fault });
 
@@ -47,7 +53,10 @@ export function rollback(
   }
   const rolloutId = command.newId;
   const { at, watchedMs } = fleet;
-  const plan = { rolloutId, release, kind: 'rollback', clusters, at, watchedMs } as const;
+  const plan = {
+    ...({ rolloutId, release, kind: 'rollback', clusters, at, watchedMs } as const),
+    ...(override === undefined ? {} : { override }),
+  };
   events.push(...startRollout(state, stage, plan));
   const started = events.reduce(evolvePipeline, state) as ActivePipeline;
   return ok([

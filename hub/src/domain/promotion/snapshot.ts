@@ -1,6 +1,6 @@
 import type { ClusterId, ClusterName, CommitId, RunId, StageName } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
-import type { Freeze } from '../freeze/index.ts';
+import type { DeclaredFreeze } from '../freeze/index.ts';
 import type { Person } from '../hub/index.ts';
 import type { RunOutcome } from './verification/events.ts';
 
@@ -63,8 +63,12 @@ export type Snapshot = {
    * over any gap, whatever the clock does. Soak is counted by it.
    */
   readonly watchedMs: number;
-  /** In force at `at`, and of this pipeline, its project or the whole hub. */
-  readonly freezes: readonly Freeze[];
+  /** In force at `at`, anywhere on the hub. */
+  readonly freezes: readonly DeclaredFreeze[];
+  /** When time alone begins or ends the next freeze: a decision on this snapshot must be on record before. */
+  readonly freezesChangeAt?: Instant;
+  /** Of the stream of freezes when they were read; a decision counts only if nothing was added to it since. */
+  readonly freezesVersion?: number;
   /** Who may vote, by what the hub knows of them now. */
   readonly people: readonly Person[];
   /** What CI said of commits that are releases of this pipeline. */

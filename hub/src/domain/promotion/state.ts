@@ -122,6 +122,8 @@ export type SucceededRelease = {
   readonly rolloutId?: RolloutId;
   /** What the targets run, where that is another release with the same content for this stage. */
   readonly runs?: CommitId;
+  /** From the start of its rollout to its success, where the log tells both. */
+  readonly durationMs?: number;
 };
 
 export type StageRelease = {

@@ -2,12 +2,14 @@ import type {
   ClusterId,
   ClusterName,
   CommitId,
+  FreezeId,
   NewId,
   PipelineName,
   ProjectName,
   RepositoryName,
   StageName,
 } from '@fairlead/shared/ids';
+import type { DeclaredFreeze } from '../freeze/index.ts';
 import type {
   GatePolicy,
   PipelineDefinition,
@@ -259,3 +261,15 @@ export function settledStory(definition?: PipelineDefinition): Story {
   const story = createStory(definition).cluster('stg', 'staging').cluster('prd', 'production');
   return story.push(1).rollOut(staging).rollOut(production);
 }
+
+/** A freeze of the whole hub, declared at once, that lasts until it is lifted. */
+export const freezeOf = (at: number, change: Partial<DeclaredFreeze> = {}): DeclaredFreeze => ({
+  id: 'freeze-1' as FreezeId,
+  scope: { kind: 'hub' },
+  reason: 'the last week of the year',
+  by: 'ada',
+  from: at,
+  declaredAt: at,
+  running: 'drain',
+  ...change,
+});

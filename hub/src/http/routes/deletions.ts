@@ -28,10 +28,12 @@ export function deletionEndpoints(options: HttpApiOptions): Endpoint[] {
     scope: { inStage?: StageName; cluster?: ClusterId; objects: number; reason: string },
     actor: Actor,
   ) => {
-    const snapshot = await snapshotOf(pipeline, clock.now());
-    return accepted(
-      await commands.pipeline(pipeline, { type: 'delete-objects', ...scope, snapshot }, actor),
-    );
+    const type = 'delete-objects';
+    const make = async () => {
+      const snapshot = await snapshotOf(pipeline, clock.now());
+      return { type, ...scope, snapshot } as const;
+    };
+    return accepted(await commands.pipeline(pipeline, { type, make }, actor));
   };
   /** Of the cluster that has the name now: what an earlier one of the same name left is out of reach. */
   const orphansOf = (cluster: string, id: ClusterId): TargetView[] => {

@@ -49,13 +49,14 @@ export function explainEndpoints(options: HttpApiOptions): Endpoint[] {
 
 function explanationDocument(pipeline: string, explanation: StageExplanation): ExplanationDocument {
   const { stage, candidate, summary, gates, rollout, targets, nextChangeAt } = explanation;
-  const { heldWithdrawal: held, ahead } = explanation;
+  const { heldWithdrawal: held, ahead, frozen } = explanation;
   return {
     pipeline,
     stage,
     ...(candidate === undefined ? {} : { release: candidate.commit }),
     summary,
     gates: gates.map(gateDocument),
+    ...(frozen === undefined ? {} : { frozen: frozenDocument(frozen) }),
     ...(rollout === undefined ? {} : { rollout: runningDocument(rollout) }),
     targets: targets.map(targetDocument),
     ...(held === undefined
@@ -87,6 +88,15 @@ function runningDocument({
     closed: closed.map(gateDocument),
   };
 }
+const frozenDocument = ({
+  reason,
+  running,
+  clearsAt,
+}: NonNullable<StageExplanation['frozen']>): NonNullable<ExplanationDocument['frozen']> => ({
+  reason,
+  running,
+  ...(clearsAt === undefined ? {} : { until: timeText(clearsAt) }),
+});
 
 function targetDocument({
   clusterName,

@@ -4,6 +4,7 @@ import { pageDocument, pageRequest } from '../cursor.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
 import { pipelineDocument, releaseDocument, stageDocument, targetDocument } from '../documents.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
+import { withFreezes } from '../freeze-documents.ts';
 import { managedByOf, refuseManaged } from '../managed.ts';
 import { accepted, found } from '../problems.ts';
 import {
@@ -24,7 +25,11 @@ const params = z.object({ pipeline: resourceName });
 const stageParams = z.object({ pipeline: resourceName, stage: resourceName });
 
 export function pipelineEndpoints(options: HttpApiOptions): Endpoint[] {
-  const { readModel, commands } = options;
+  const { readModel, commands, clock } = options;
+  const freezesNow = async () => ({
+    state: (await commands.freezesState()).state,
+    at: clock.now(),
+  });
   const pipelineOf = (name: string) => found(readModel.findPipeline(name), 'pipeline', name);
   const stageOf = (pipeline: string, stage: string) => {
     pipelineOf(pipeline);
@@ -96,9 +101,11 @@ export function pipelineEndpoints(options: HttpApiOptions): Endpoint[] {
       summary: 'Lists the stages of a pipeline in the order of its definition.',
       params,
       response: stagePageSchema,
-      handle: ({ params: { pipeline } }) => {
-        pipelineOf(pipeline);
-        return { items: readModel.listStages(pipeline).map(stageDocument) };
+      handle: async ({ params: { pipeline } }) => {
+        const { project } = pipelineOf(pipeline);
+        const freezes = await freezesNow();
+        const documents = readModel.listStages(pipeline).map(stageDocument);
+        return { items: documents.map((stage) => withFreezes(stage, project, freezes)) };
       },
     }),
     endpoint({
@@ -108,7 +115,10 @@ export function pipelineEndpoints(options: HttpApiOptions): Endpoint[] {
       summary: 'Shows a stage.',
       params: stageParams,
       response: stageSchema,
-      handle: ({ params: { pipeline, stage } }) => stageDocument(stageOf(pipeline, stage)),
+      handle: async ({ params: { pipeline, stage } }) => {
+        const row = stageOf(pipeline, stage);
+        return withFreezes(stageDocument(row), pipelineOf(pipeline).project, await freezesNow());
+      },
     }),
     endpoint({
       method: 'get',

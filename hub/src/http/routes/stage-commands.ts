@@ -1,8 +1,15 @@
-import { type CommitId, type PipelineName, parseNewId, type StageName } from '@fairlead/shared/ids';
+import {
+  type ClusterName,
+  type CommitId,
+  type PipelineName,
+  parseNewId,
+  type StageName,
+} from '@fairlead/shared/ids';
 import { expectOk } from '@fairlead/shared/result';
 import { z } from '@hono/zod-openapi';
 import type { Actor } from '../../decision-log/index.ts';
 import type { PipelineCommand } from '../../domain/promotion/commands.ts';
+import type { Snapshot } from '../../domain/promotion/index.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { parsedName } from '../names.ts';
@@ -34,6 +41,17 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
     reference === undefined ? {} : { release: resolveRelease(pipeline, reference) };
   const send = async (pipeline: string, command: PipelineCommand, actor: Actor) =>
     changeDocument(accepted(await commands.pipeline(pipeline, command, actor)));
+  /** A command that looks at the fleet does so anew for each try, so that no freeze comes in between. */
+  const sendMade = async (
+    pipeline: string,
+    type: PipelineCommand['type'],
+    make: (snapshot: Snapshot) => PipelineCommand,
+    actor: Actor,
+  ) => {
+    const name = parsedName<PipelineName>(pipeline, 'pipeline');
+    const made = { type, make: async () => make(await snapshotOf(name, clock.now())) };
+    return changeDocument(accepted(await commands.pipeline(pipeline, made, actor)));
+  };
   const stageName = (text: string) => parsedName<StageName>(text, 'stage');
 
   return [
@@ -46,8 +64,9 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
       params,
       body: promoteSchema,
       response: changeSchema,
-      handle: ({ params: { pipeline, stage }, body: { release, force, hotfix }, actor, person }) =>
-        send(
+      handle: ({ params: { pipeline, stage }, body, actor, person }) => {
+        const { release, force, hotfix, overrideReason } = body;
+        return send(
           pipeline,
           {
             type: 'promote',
@@ -57,10 +76,12 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
             at: clock.now(),
             by: person,
             ...(hotfix === undefined ? {} : { hotfix }),
+            ...(overrideReason === undefined ? {} : { overrideReason }),
             newId: expectOk(parseNewId(random.nextId()), 'a new id'),
           },
           actor,
-        ),
+        );
+      },
     }),
     endpoint({
       method: 'post',
@@ -96,19 +117,19 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
       params,
       body: rollbackSchema,
       response: changeSchema,
-      handle: async ({ params: { pipeline, stage }, body: { release, reason }, actor }) =>
-        send(
-          pipeline,
-          {
-            type: 'rollback',
-            stage: stageName(stage),
-            ...releaseOf(pipeline, release),
-            reason,
-            snapshot: await snapshotOf(parsedName<PipelineName>(pipeline, 'pipeline'), clock.now()),
-            newId: expectOk(parseNewId(random.nextId()), 'a new rollout id'),
-          },
-          actor,
-        ),
+      handle: ({ params: { pipeline, stage }, body, actor, person }) => {
+        const { release, reason, overrideReason } = body;
+        const asked = {
+          type: 'rollback',
+          stage: stageName(stage),
+          ...releaseOf(pipeline, release),
+          reason,
+          newId: expectOk(parseNewId(random.nextId()), 'a new rollout id'),
+          by: person,
+          ...(overrideReason === undefined ? {} : { overrideReason }),
+        } as const;
+        return sendMade(pipeline, asked.type, (snapshot) => ({ ...asked, snapshot }), actor);
+      },
     }),
     endpoint({
       method: 'post',
@@ -120,20 +141,12 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
       params,
       body: abortSchema,
       response: changeSchema,
-      handle: async ({ params: { pipeline, stage }, body: { reason, rollback }, actor }) => {
-        const returning = rollback
-          ? {
-              rollback: {
-                snapshot: await snapshotOf(
-                  parsedName<PipelineName>(pipeline, 'pipeline'),
-                  clock.now(),
-                ),
-                newId: expectOk(parseNewId(random.nextId()), 'a new rollout id'),
-              },
-            }
-          : {};
-        const command = { type: 'abort-rollout', stage: stageName(stage), reason } as const;
-        return send(pipeline, { ...command, ...returning }, actor);
+      handle: ({ params: { pipeline, stage }, body: { reason, rollback }, actor }) => {
+        const abort = { type: 'abort-rollout', stage: stageName(stage), reason } as const;
+        if (!rollback) return send(pipeline, abort, actor);
+        const newId = expectOk(parseNewId(random.nextId()), 'a new rollout id');
+        const returning = (snapshot: Snapshot) => ({ ...abort, rollback: { snapshot, newId } });
+        return sendMade(pipeline, abort.type, returning, actor);
       },
     }),
     endpoint({
@@ -179,19 +192,15 @@ export function stageCommandEndpoints(options: HttpApiOptions): Endpoint[] {
       handle: async ({ params: { pipeline, stage }, body, actor }) => {
         const { cluster, generation, digest } = body;
         const row = found(readModel.findCluster(cluster), 'cluster', cluster);
-        return send(
-          pipeline,
-          {
-            type: 'confirm-prune',
-            stage: stageName(stage),
-            cluster: row.id,
-            clusterName: parsedName(row.name, 'cluster'),
-            generation,
-            digest,
-            snapshot: await snapshotOf(parsedName<PipelineName>(pipeline, 'pipeline'), clock.now()),
-          },
-          actor,
-        );
+        const asked = {
+          type: 'confirm-prune',
+          stage: stageName(stage),
+          cluster: row.id,
+          clusterName: parsedName<ClusterName>(row.name, 'cluster'),
+          generation,
+          digest,
+        } as const;
+        return sendMade(pipeline, asked.type, (snapshot) => ({ ...asked, snapshot }), actor);
       },
     }),
     endpoint({

@@ -1,14 +1,17 @@
+import type { Instant } from '@fairlead/shared/time';
 import { z } from '@hono/zod-openapi';
+import { type FreezesState, hasEnded } from '../../domain/freeze/index.ts';
 import { pageItemsMax } from '../../limits.ts';
 import type { ClusterSummary, PipelineView } from '../../read-model/index.ts';
 import { decodeCursor, pageDocument } from '../cursor.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
 import { clusterDocument, configurationDocument, stageDocument, timeText } from '../documents.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
+import { freezeDocument, withFreezes } from '../freeze-documents.ts';
 import { type StatusDocument, statusSchema } from '../schemas.ts';
 
 export function statusEndpoints(options: HttpApiOptions): Endpoint[] {
-  const { readModel, clock, lastSeenOf } = options;
+  const { readModel, commands, clock, lastSeenOf } = options;
 
   const clusterSummary = (
     { cluster, targets }: ClusterSummary,
@@ -29,18 +32,23 @@ export function statusEndpoints(options: HttpApiOptions): Endpoint[] {
     };
   };
 
-  const pipelineSummaries = (rows: readonly PipelineView[]) => {
+  const pipelineSummaries = (
+    rows: readonly PipelineView[],
+    freezes: { readonly state: FreezesState; readonly at: Instant },
+  ) => {
     const stages = Map.groupBy(
       readModel.stagesOf(rows.map(({ name }) => name)),
       ({ pipeline }) => pipeline,
     );
-    return rows.map(({ name, repository }) => {
+    return rows.map(({ name, repository, project }) => {
       const newestRelease = readModel.newestRelease(name);
       return {
         name,
         repository,
         ...(newestRelease === undefined ? {} : { newestRelease }),
-        stages: (stages.get(name) ?? []).map(stageDocument),
+        stages: (stages.get(name) ?? []).map((row) =>
+          withFreezes(stageDocument(row), project, freezes),
+        ),
       };
     });
   };
@@ -58,7 +66,9 @@ export function statusEndpoints(options: HttpApiOptions): Endpoint[] {
       }),
       response: statusSchema,
       handle: async ({ query: { limit, clusterCursor, pipelineCursor } }) => {
+        const { state } = await commands.freezesState();
         const now = clock.now();
+        const open = [...state.freezes.values()].filter((freeze) => !hasEnded(freeze, now));
         const pageAfter = (cursor: string | undefined, path: string) =>
           cursor === undefined ? { limit } : { limit, after: decodeCursor(cursor, path) };
         const clusters = readModel.clusterSummaries(pageAfter(clusterCursor, 'clusterCursor'));
@@ -71,9 +81,10 @@ export function statusEndpoints(options: HttpApiOptions): Endpoint[] {
             : {}),
           clusterTotals: readModel.clusterTotals(),
           clusters: pageDocument(clusters, (summary) => clusterSummary(summary, now)),
+          freezes: open.map((freeze) => freezeDocument(freeze, now)),
           pipelines: {
             ...pageDocument(pipelines, (row) => row),
-            items: pipelineSummaries(pipelines.items),
+            items: pipelineSummaries(pipelines.items, { state, at: now }),
           },
         };
       },

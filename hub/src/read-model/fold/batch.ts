@@ -1,4 +1,4 @@
-import type { ClusterId } from '@fairlead/shared/ids';
+import type { ClusterId, FreezeId } from '@fairlead/shared/ids';
 import type { RecordedEvent } from '../../decision-log/index.ts';
 import type { DomainEvent } from '../../domain/events.ts';
 import type { PipelineDefinition } from '../../domain/pipeline/definition.ts';
@@ -12,6 +12,8 @@ export type FoldBatch = {
   /** Clusters with a new or withdrawn assignment. */
   readonly assignments: Set<ClusterId>;
   readonly pipelines: Set<string>;
+  /** Freezes that were declared or lifted. */
+  readonly freezes: Set<FreezeId>;
   /** By `<pipeline>/<revision>`: a definition is large, and a rollout composes one assignment a cluster. */
   readonly definitions: Map<string, PipelineDefinition>;
 };
@@ -23,5 +25,6 @@ export const newBatch = (orm: Orm): FoldBatch => ({
   registrations: new Set(),
   assignments: new Set(),
   pipelines: new Set(),
+  freezes: new Set(),
   definitions: new Map(),
 });

@@ -46,6 +46,8 @@ export function createFold(orm: Orm): Fold {
     if (kind === 'cluster') folds.cluster(batch, entry as RecordedEvent<ClusterEvent>);
     if (kind === 'pipeline') folds.pipeline(batch, entry as RecordedEvent<PipelineEvent>);
     if (kind === 'repository') folds.repository(batch, entry as RecordedEvent<RepositoryEvent>);
+    if (entry.event.type === 'FreezeDeclared') batch.freezes.add(entry.event.freeze.id);
+    if (entry.event.type === 'FreezeLifted') batch.freezes.add(entry.event.id);
     if (kind === 'hub') folds.hub(batch, entry as RecordedEvent<HubEvent>);
     const subject = entrySubject(entry, (id) => clusterName.get({ id })?.name);
     insertAudit.run({

@@ -32,6 +32,13 @@ export function entrySubject(
       return { commit: event.commit };
     case 'ConfigurationOverridden':
       return event.kind === 'Pipeline' ? { pipeline: event.name } : {};
+    case 'FreezeDeclared': {
+      const { scope } = event.freeze;
+      return {
+        ...('pipeline' in scope ? { pipeline: scope.pipeline } : {}),
+        ...('stage' in scope ? { stage: scope.stage } : {}),
+      };
+    }
     case 'CommandRefused':
       return streamSubject(event.subject);
     default:

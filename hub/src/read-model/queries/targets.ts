@@ -14,6 +14,11 @@ export type TargetView = {
   readonly report?: ReportView;
   readonly objects: ReportObjectView[];
 };
+export type DatedAssignmentView = {
+  readonly assignment: Assignment;
+  readonly assignedAt: number;
+  readonly reportedGeneration: number | null;
+};
 export type TargetFilter =
   | { readonly pipeline: string; readonly stage: string }
   | { readonly cluster: string }
@@ -27,8 +32,20 @@ export type TargetFilter =
 
 export function targetQueries(orm: Orm) {
   const ofCluster = orm
-    .select({ assignment: targetTable.assignment })
+    .select({
+      assignment: targetTable.assignment,
+      assignedAt: targetTable.assignedAt,
+      reportedGeneration: reportTable.generation,
+    })
     .from(targetTable)
+    .leftJoin(
+      reportTable,
+      and(
+        eq(reportTable.clusterId, targetTable.clusterId),
+        eq(reportTable.pipeline, targetTable.pipeline),
+        eq(reportTable.stage, targetTable.stage),
+      ),
+    )
     .where(eq(targetTable.clusterId, sql.placeholder('cluster')))
     .orderBy(asc(targetTable.pipeline), asc(targetTable.stage))
     .prepare();
@@ -66,6 +83,8 @@ export function targetQueries(orm: Orm) {
     /** Of every disposition: a withdrawn one is still what the agent must hear of. */
     assignmentsOf: (cluster: string): Assignment[] =>
       ofCluster.all({ cluster }).map(({ assignment }) => assignment),
+    /** The same, with when each was assigned and the newest generation that its target has reported on. */
+    datedAssignmentsOf: (cluster: string): DatedAssignmentView[] => ofCluster.all({ cluster }),
     assignment: (cluster: string, pipeline: string, stage: string): Assignment | undefined =>
       one.get({ cluster, pipeline, stage })?.assignment,
     /** The newest report of each of the pipeline's targets. */
