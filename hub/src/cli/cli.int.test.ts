@@ -265,6 +265,63 @@ test('status tells the release, phase, targets, health and why a stage waits', a
   ]);
 });
 
+describe('freezes', () => {
+  const until = new Date(Date.parse(before(0)) + 7_200_000).toISOString();
+  test.each<[string[], object]>([
+    [['freeze', '--reason', 'why'], {}],
+    [['freeze', 'checkout', '--reason', 'why'], { pipeline: 'checkout' }],
+    [
+      ['freeze', 'checkout/production', '--reason', 'why', '--running', 'stop'],
+      { pipeline: 'checkout', stage: 'production', running: 'stop' },
+    ],
+    [['freeze', '--project', 'shop', '--reason', 'why', '--for', '2h'], { project: 'shop', until }],
+    [
+      [
+        'freeze',
+        '--reason',
+        'why',
+        '--from',
+        '2026-12-20T00:00:00Z',
+        '--until',
+        '2026-12-27T00:00:00+01:00',
+      ],
+      { from: '2026-12-20T00:00:00.000Z', until: '2026-12-26T23:00:00.000Z' },
+    ],
+  ])('WIN-01: %j', async (args, body) => {
+    hub.answer('POST /freezes', { id: 'freeze01', position: 5, events: ['FreezeDeclared'] });
+    const { code, out } = await run(...args);
+    expect(code).toBe(0);
+    expect(out).toContain('fairlead unfreeze freeze01');
+    expect(JSON.parse(hub.requests[0]?.body ?? '')).toEqual({
+      reason: 'why',
+      running: 'drain',
+      ...body,
+    });
+  });
+
+  test.each([
+    [['freeze']],
+    [['freeze', 'checkout', '--project', 'shop', '--reason', 'why']],
+    [['freeze', '--reason', 'why', '--for', '2h', '--until', '2026-12-27T00:00:00Z']],
+    [['freeze', '--reason', 'why', '--until', 'tomorrow']],
+    [['unfreeze']],
+  ])('%j is wrong usage, and nothing is sent', async (args) => {
+    expect(await run(...args)).toMatchObject({ code: 2, out: '' });
+    expect(hub.requests).toHaveLength(0);
+  });
+
+  test('they are listed and lifted', async () => {
+    const freeze = { id: 'freeze01', state: 'in-force', covers: 'project shop', reason: 'why' };
+    const times = { by: 'ada', running: 'drain', from: before(60_000), declaredAt: before(60_000) };
+    hub.answer('GET /freezes', { items: [{ ...freeze, ...times, until }] });
+    expect((await run('get', 'freezes')).out).toMatch(
+      /freeze01 +project shop +in force +in 2h +drain +ada +why/,
+    );
+    hub.answer('POST /freezes/freeze01:lift', { position: 6, events: ['FreezeLifted'] });
+    expect((await run('unfreeze', 'freeze01')).out).toContain('freeze01 is lifted');
+  });
+});
+
 describe('stages', () => {
   const change = { position: 5, events: ['StageHeld'] };
 
@@ -274,6 +331,16 @@ describe('stages', () => {
       ['promote', 'checkout/production', 'abcdef1', '--force'],
       { release: 'abcdef1', force: true },
       'promote',
+    ],
+    [
+      ['promote', 'checkout/production', '--override', 'outage'],
+      { overrideReason: 'outage' },
+      'promote',
+    ],
+    [
+      ['rollback', 'checkout/production', '--reason', 'why', '--override', 'outage'],
+      { reason: 'why', overrideReason: 'outage' },
+      'rollback',
     ],
     [['hold', 'checkout/production', '--reason', 'why'], { reason: 'why' }, 'hold'],
     [['resume', 'checkout/production', '--reason', 'why'], { reason: 'why' }, 'resume'],

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { streams } from '../domain/events.ts';
+import { snapshotOf } from '../domain/promotion/index.ts';
 import {
   append,
   clusterAdded,
@@ -127,17 +128,11 @@ test('WIN-03: a rollback in a freeze is refused, and with an override it is on r
       'checkout',
       {
         type: 'advance',
-        snapshot: {
+        snapshot: snapshotOf({
           at: Date.now(),
           clusters: api.readModel.clusterSnapshots(),
           reports: api.readModel.snapshotOf('checkout'),
-          watchedMs: 0,
-          freezes: [],
-          people: [],
-          statuses: [],
-          verifications: [],
-          samples: [],
-        },
+        }),
         newIds: newIds as never,
       },
       { kind: 'hub', name: 'promotion' },

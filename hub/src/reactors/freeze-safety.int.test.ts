@@ -124,7 +124,8 @@ async function openWorld() {
     clusterSnapshots: () => clusters,
     reportsOf: () => reports,
     watchedMs: clock.now,
-    freezes: hub.freezesState,
+    commands: hub,
+    statusesOfPipeline: () => [],
   });
   const join_ = (environment: string) => {
     const id = `cluster-${clusters.length}`;
@@ -209,7 +210,7 @@ async function openWorld() {
       case 'push': {
         const next = release(known.length + 1);
         known.push(next.commit);
-        const record = { head: next.commit, releases: [next], onBranch: [...known] };
+        const record = { head: next.commit, releases: [next], onBranch: [...known], at: time.now };
         await hub.pipeline(pipeline, { type: 'record-branch', ...record }, actor);
         return;
       }

@@ -16,6 +16,7 @@ import {
   type Story,
   settledStory,
   staging,
+  twoStages,
 } from './testing-story.ts';
 
 const ada: Person = {
@@ -182,6 +183,29 @@ describe('a rollout that runs', () => {
     freeze(story);
     const closed = gatesFor(story, 2).filter((gate) => !isOpen(gate));
     expect(closed.map(({ gate }) => gate)).toContain('freeze');
+  });
+
+  it('WIN-02: the next wave never starts in a freeze, says so, and starts when it ends', () => {
+    const waves = [
+      { kind: 'labels', matchLabels: { canary: 'true' } },
+      { kind: 'size', max: { percent: 100 } },
+    ] as const;
+    const story = createStory(twoStages({ rollout: { waves } }))
+      .cluster('stg', 'staging')
+      .cluster('canary', 'production', { labels: { environment: 'production', canary: 'true' } })
+      .cluster('prd', 'production');
+    story.push(1).rollOut(staging).advance();
+    expect(story.target(production, 'canary')?.release).toBe(commit(1));
+    freeze(story);
+    story.pass(minuteMs).settle(production);
+    for (let looks = 0; looks < 30; looks++) story.pass(minuteMs).advance();
+    expect(story.eventsOf('BatchStarted')).toEqual([]);
+    expect(story.eventsOf('RolloutFailed')).toEqual([]);
+    expect(story.target(production, 'prd')).toBeUndefined();
+    expect(explained(story)?.summary).toMatch(/The next wave waits: .*is frozen/);
+    thaw(story).advance();
+    expect(story.eventsOf('BatchStarted')).toMatchObject([{ batch: 1 }]);
+    expect(story.target(production, 'prd')?.release).toBe(commit(1));
   });
 
   it('WIN-02: with stop the rollout ends with the reason, and its targets keep what they were assigned', () => {

@@ -126,6 +126,25 @@ describe('WIN-04: a window that closes while a rollout runs', () => {
     );
   });
 
+  it.each([
+    ['drain', 0],
+    ['finish', 1],
+  ] as const)('%s: of two waves, %i start after the window has closed', (running, count) => {
+    const waves = [1, 2].map(() => ({ kind: 'size', max: { count: 1 } }) as const);
+    const story = createStory(
+      twoStages({ gates: { windows: [rule({ running })] }, rollout: { waves } }),
+    )
+      .cluster('stg', 'staging')
+      .cluster('prd', 'production')
+      .cluster('prd-2', 'production');
+    until(story, '02:50').push(1).rollOut(staging).advance();
+    until(story, '03:01').settle(production);
+    story.advance();
+    expect(story.eventsOf('BatchStarted')).toHaveLength(count);
+    story.pass(Date.parse('1970-01-02T02:00Z') - story.now).advance();
+    expect(story.eventsOf('BatchStarted')).toHaveLength(1);
+  });
+
   const fit = [rule({ running: 'must-fit' })];
 
   it('must-fit: does not start what would end later, by the progress deadline without better knowledge', () => {
