@@ -90,6 +90,33 @@ export const auditDetailsBytesMax = 8 * 1024;
 /** Damaged journals kept aside for a person to look at. */
 export const journalQuarantinesMax = 3;
 
+// Verification runs.
+/** Runs that one list of the hub may hold; the rest of a longer one waits. */
+export const verificationRunsMax = 100;
+/** Those that are worked on at once. */
+export const verificationRunsInParallelMax = 8;
+/** Pause after a failed try to start a Job; it doubles. */
+export const verificationRetryMsMin = 1_000;
+export const verificationRetryMsMax = 30_000;
+/** A Job whose end no watch told of is looked at after this time. */
+export const verificationLookMs = 30_000;
+/** The API server has marked the Job's end by then, so that the agent need not stop it. */
+export const verificationStopGraceMs = 5_000;
+export const verificationPodsMax = 5;
+export const verificationContainersMax = 10;
+export const verificationLogLinesMax = 1_000;
+/** Read of one container, to have the end of it. */
+export const verificationLogReadBytesMax = 512 * 1024;
+export const verificationPodLogBytesMax = 16 * 1024;
+export const verificationLogBytesMax = 32 * 1024;
+export const verificationMessageBytesMax = 2 * 1024;
+/** Reading the logs of one run. */
+export const verificationLogMsMax = 20_000;
+/** A result that the bus has, of a run that the hub still lists, is sent again after this time. */
+export const verificationResendMs = 60_000;
+/** Runs that were dropped and are remembered, so that none is run twice. */
+export const verificationRunsRememberedMax = 1_000;
+
 // Hub link.
 export const linkBackoffMsMin = 200;
 export const linkBackoffMsMax = 30_000;

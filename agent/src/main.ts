@@ -6,7 +6,7 @@ import { createLogger, type Logger } from '@fairlead/shared/log';
 import { systemClock, systemRandom } from '@fairlead/shared/time';
 import { type Cluster, ClusterError, createKubernetesCluster } from './cluster/index.ts';
 import { type AgentConfig, readAgentConfig } from './config/index.ts';
-import { failedPlan } from './domain/link/index.ts';
+import { type AuditEntry, failedPlan } from './domain/link/index.ts';
 import {
   createHubLink,
   createIdentity,
@@ -26,6 +26,7 @@ import { createReconciler, type Reconciler } from './reconcile/index.ts';
 import { createRenderer } from './render/index.ts';
 import { createMetrics, startHealthServer } from './telemetry/index.ts';
 import { createTrust } from './trust/index.ts';
+import { createVerifier, type Verifier } from './verification/index.ts';
 
 const agentVersion = '0.1.0';
 
@@ -66,6 +67,7 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
   );
   let link: ReturnType<typeof createHubLink> | undefined;
   let reconciler: Reconciler | undefined;
+  let verifier: Verifier | undefined;
   if (config.healthPort !== 0) {
     parts.use(
       await startHealthServer({
@@ -108,6 +110,10 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
       acceptJoinedEpoch();
       reconciler?.offer(assignment);
     },
+    onVerificationRuns: (runs) => {
+      acceptJoinedEpoch();
+      verifier?.offer(runs);
+    },
     preview: async (assignment, ended) =>
       reconciler?.preview(assignment, ended) ?? failedPlan('the agent starts; ask again'),
   });
@@ -124,9 +130,23 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
     capabilities: cluster.capabilities,
     onNotice: ({ pipeline, stage }, message) => logger.warn({ pipeline, stage }, message),
   });
+  const loadTree = createLoadTree(link.fetchTree, folders, journal);
+  const trust = createTrust({
+    cluster,
+    objects,
+    agentNamespace: config.namespace,
+    policyRequired: config.policyRequired,
+    clock,
+    signal,
+    onChange: () => reconciler?.retryRefused(),
+  });
+  const onAudit = (entry: AuditEntry) => {
+    journal.appendAudit([entry]);
+    metrics.countAudit(entry);
+  };
   reconciler = createReconciler({
     cluster,
-    loadTree: createLoadTree(link.fetchTree, folders, journal),
+    loadTree,
     render: async (assignment, directory, ended) => {
       const startedAt = performance.now();
       const rendered = await renderer.render(assignment, directory, ended);
@@ -134,30 +154,33 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
       metrics.countRender(outcome, performance.now() - startedAt);
       return rendered;
     },
-    trust: createTrust({
-      cluster,
-      objects,
-      agentNamespace: config.namespace,
-      policyRequired: config.policyRequired,
-      clock,
-      signal,
-      onChange: () => reconciler?.retryRefused(),
-    }),
+    trust,
     journal,
     clock,
     random,
     onReport: journal.putReport,
-    onAudit: (entry) => {
-      journal.appendAudit([entry]);
-      metrics.countAudit(entry);
-    },
+    onAudit,
     agentNamespace: config.namespace,
     watchNamespaces: config.watchNamespaces,
     signal,
     logger,
   });
+  verifier = createVerifier({
+    cluster,
+    loadTree,
+    renderFile: renderer.renderFile,
+    trust,
+    journal,
+    clock,
+    random,
+    onAudit,
+    bounds: { agentNamespace: config.namespace, watchNamespaces: config.watchNamespaces },
+    signal,
+    logger,
+  });
   // Units of the journal are taken up before the hub is asked, so that a cluster is kept even when no hub answers.
   await reconciler.start();
+  verifier.start();
   logger.info({ units: reconciler.assignments().length }, 'ready');
 
   const garbage = (async () => {
@@ -171,7 +194,7 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
   })();
   await link.run();
   logger.info('stopping');
-  await Promise.all([reconciler.drained(), garbage]);
+  await Promise.all([reconciler.drained(), verifier.drained(), garbage]);
 }
 
 /** A journal that cannot be read means that the agent would forget what it does. */

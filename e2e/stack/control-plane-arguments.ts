@@ -45,6 +45,8 @@ export function apiServerArguments(
     '--service-cluster-ip-range=172.16.0.0/12',
     // Nothing in the cluster could reach the kubernetes Service, and a loopback address is refused there.
     '--endpoint-reconciler-type=none',
+    // The node's name resolves to nothing.
+    '--kubelet-preferred-address-types=InternalIP',
     '--profiling=false',
     ...(enableAuditLog
       ? [`--audit-policy-file=${files.auditPolicy}`, `--audit-log-path=${files.auditLog}`]
@@ -80,10 +82,27 @@ export function schedulerArguments(kubeconfig: string): string[] {
   ];
 }
 
-export function kwokArguments(files: ControlPlaneFiles, kubeconfig: string): string[] {
+/** Where kwok answers the API server as the nodes' kubelet, for pods' logs. */
+export type KubeletServer = { readonly port: number; readonly logsConfig: string };
+
+export function kwokArguments(
+  files: ControlPlaneFiles,
+  kubeconfig: string,
+  kubelet?: KubeletServer,
+): string[] {
+  const server = kubelet && [
+    `--config=${kubelet.logsConfig}`,
+    '--node-ip=127.0.0.1',
+    `--node-port=${kubelet.port}`,
+    `--server-address=127.0.0.1:${kubelet.port}`,
+    // The API server does not check who a kubelet is unless it is told to.
+    `--tls-cert-file=${files.servingChain}`,
+    `--tls-private-key-file=${join(files.certificateDirectory, 'apiserver.key')}`,
+  ];
   return [
     `--kubeconfig=${kubeconfig}`,
     `--config=${files.stages}`,
+    ...(server ?? []),
     '--manage-all-nodes=true',
     '--node-lease-duration-seconds=40',
     '--v=WARN',

@@ -89,6 +89,27 @@ export async function writeCaFile(files: ControlPlaneFiles): Promise<string> {
   return ca;
 }
 
+/** Lets kwok serve these lines as the log of every container; resolves with the path of its configuration. */
+export async function writePodLogs(directory: string, lines: readonly string[]): Promise<string> {
+  const [log, config] = [join(directory, 'pod.log'), join(directory, 'pod-logs.yaml')];
+  // In the form in which container runtimes write them.
+  const text = lines.map((line, index) => {
+    const at = new Date(Date.UTC(2026, 0, 1, 0, 0, 0, index % 1_000)).toISOString();
+    return `${at.replace('Z', '000000Z')} stdout F ${line}\n`;
+  });
+  await writeFile(log, text.join(''));
+  await writeFile(
+    config,
+    stringify({
+      apiVersion: 'kwok.x-k8s.io/v1alpha1',
+      kind: 'ClusterLogs',
+      metadata: { name: 'logs' },
+      spec: { logs: [{ logsFile: log }] },
+    }),
+  );
+  return config;
+}
+
 const auditPolicy = {
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',

@@ -18,6 +18,7 @@ import {
   writeCaFile,
   writeControlPlaneFiles,
   writeKubeconfig,
+  writePodLogs,
 } from './control-plane-files.ts';
 import { freePort } from './free-port.ts';
 import { createKubeClient, type KubeObject, type KubeRequest } from './kube-request.ts';
@@ -32,6 +33,11 @@ export type ControlPlaneOptions = {
   readonly logDirectory?: string;
   /** Writes a JSON line at the Metadata level for each finished request to `auditLogPath`. */
   readonly enableAuditLog?: boolean;
+  /**
+   * What every container of every pod has written, one line each; then the API server gives pods' logs. Without it there
+   * is no kubelet to ask.
+   */
+  readonly podLogs?: readonly string[];
   readonly signal?: AbortSignal;
   readonly onProgress?: (line: string) => void;
 };
@@ -134,6 +140,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ready: () => apiServerIsReady(url, files),
   });
 
+  const kubelet = options.podLogs && {
+    port: await freePort(),
+    logsConfig: await writePodLogs(directory, options.podLogs),
+  };
   const ca = await writeCaFile(files);
   const caData = Buffer.from(ca).toString('base64');
   const kubeconfigs = await writeKubeconfigs(directory, url, caData, files);
@@ -147,7 +157,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       command: paths['kube-scheduler'],
       args: schedulerArguments(kubeconfigs.scheduler),
     }),
-    start('kwok', { command: paths.kwok, args: kwokArguments(files, kubeconfigs.kwok) }),
+    start('kwok', {
+      command: paths.kwok,
+      args: kwokArguments(files, kubeconfigs.kwok, kubelet),
+    }),
     client.request('POST', '/api/v1/nodes', node),
   ]);
   await waitUntilUsable(name, client.request, signal);

@@ -21,6 +21,8 @@ export type ClusterPlan = {
   readonly installArguments?: readonly string[];
   /** Name of a cluster before this one whose control plane it shares, with an agent in a namespace of its own. */
   readonly shares?: string;
+  /** See the control plane's options. */
+  readonly podLogs?: readonly string[];
 };
 
 export type SystemOptions = {
@@ -33,6 +35,8 @@ export type SystemOptions = {
   /** Writes the API servers' audit logs, so that requests can be counted. */
   readonly enableAuditLog?: boolean;
   readonly agentProgram?: string;
+  /** Added to the hub's environment. */
+  readonly hubEnvironment?: Readonly<Record<string, string>>;
 };
 
 export type SystemCluster = {
@@ -77,14 +81,14 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       directory: join(directory, 'hub'),
       logDirectory,
       signal,
-      environment: { FAIRLEAD_SECRETS_DIR: secrets },
+      environment: { FAIRLEAD_SECRETS_DIR: secrets, ...options.hubEnvironment },
     }),
   );
   onProgress?.(`hub with its own NATS: ${hub.url}`);
 
   const clusters = new Map<string, SystemCluster>();
   const clusterParts = parts.use(new AsyncDisposableStack());
-  const controlPlaneOf = async ({ name, shares }: ClusterPlan): Promise<ControlPlane> => {
+  const controlPlaneOf = async ({ name, shares, podLogs }: ClusterPlan): Promise<ControlPlane> => {
     const shared = shares === undefined ? undefined : clusters.get(shares)?.controlPlane;
     if (shared !== undefined) return shared;
     const controlPlane = clusterParts.use(
@@ -93,6 +97,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         directory: join(directory, name),
         logDirectory: join(logDirectory, name),
         enableAuditLog: options.enableAuditLog,
+        podLogs,
         signal,
       }),
     );

@@ -276,3 +276,25 @@ export const reconnectSpreadMsMax = 60_000;
 
 /** The git program's answer to who it is. */
 export const gitVersionMsMax = 5_000;
+
+// Verifications and metrics.
+/** Runs that one cluster is told of at once; the others follow as these end. */
+export const verificationRunsListedMax = 100;
+/** All runs of one message to an agent. */
+export const verificationRunsBytesMax = 2 * 1024 * 1024;
+export const verificationLogCharactersMax = 32 * 1024;
+/** Runs of a pipeline, the newest, whose logs are kept. */
+export const verificationLogsKeptMax = 500;
+/** Words for what an agent can do, in one request. */
+export const agentFeaturesMax = 32;
+export const agentFeatureCharactersMax = 64;
+/** Samples of an analysis are kept this long after its end. */
+export const metricSamplesKeptMs = 7 * 24 * 3_600_000;
+export const metricQueriesInFlightMax = 8;
+export const metricQueryMsMax = 10_000;
+export const metricAnswerBytesMax = 1024 * 1024;
+export const metricMessageCharactersMax = 300;
+/** However short a rule's interval is. */
+export const metricIntervalMsMin = 1_000;
+/** Analyses are looked at this often when nothing else makes the hub look. */
+export const metricSweepMs = 60_000;

@@ -26,6 +26,7 @@ import {
 import { createHttpApi, startHttpServer } from './http/index.ts';
 import { createIngest, createPresence, startEmbeddedNats } from './ingest/index.ts';
 import { readModelLagMsMax, reportsCatchUpMsMax } from './limits.ts';
+import { createMetricSource } from './metric-source/index.ts';
 import {
   type ConfigurationReactor,
   type ConfigurationReactorOptions,
@@ -33,6 +34,7 @@ import {
   createConfigurationReactor,
   createFleetReactor,
   createFreezeReactor,
+  createMetricReactor,
   createPromotionReactor,
   createRepositoryReactor,
   createSnapshotReader,
@@ -160,6 +162,9 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       ? { forHub: config.natsUrls, forAgents: config.natsUrls }
       : await ownNats();
   const presence = createPresence();
+  // Agents may be heard before the loops that decide have begun; those look at everything when they do.
+  let onAgentNews = () => {};
+  let wakeFleet = () => {};
   const ingest = parts.use(
     await createIngest({
       urls: natsUrls.forHub,
@@ -178,7 +183,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
           clockSkewMs: beat.sentAt - clock.now(),
         });
         agentLink.instanceHeard(cluster, beat.instanceId);
-        fleet.wake();
+        wakeFleet();
       },
       count: telemetry.count,
       clock,
@@ -207,6 +212,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
         return offeredAssignments(readModel.datedAssignmentsOf(cluster), inForce(state, at), at);
       },
       assignment: readModel.assignment,
+      ordersOf: (cluster) => readModel.verificationOrdersOf(cluster, clock.now()),
       treeObjects: ({ repository, ...wanted }) =>
         treeObjects({
           git,
@@ -216,8 +222,10 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
         }),
       cutBus: async (_, clusterName) => ingest.revokeUsers(await natsKeysOf(log, clusterName)),
       onSeen: (cluster, seen) => {
+        // What an agent can do may be all that a gate waits for.
+        if (presence.of(cluster)?.features?.join() !== seen.features.join()) onAgentNews();
         presence.seen(cluster, seen);
-        fleet.wake();
+        wakeFleet();
       },
       count: telemetry.count,
       clock,
@@ -236,10 +244,16 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     }),
   );
   const snapshotOf = createSnapshotReader({
-    clusterSnapshots: readModel.clusterSnapshots,
+    clusterSnapshots: () =>
+      readModel.clusterSnapshots().map((cluster) => {
+        const features = presence.of(cluster.id)?.features;
+        return features === undefined ? cluster : { ...cluster, features };
+      }),
     reportsOf: readModel.snapshotOf,
     commands,
     statusesOfPipeline: readModel.statusesOfPipeline,
+    verificationsOf: readModel.verificationResultsOf,
+    samplesOf: readModel.metricSamplesOf,
     watchedMs: watchedClock.watchedMs,
   });
   const loop = { commands, clock, random, signal, logger };
@@ -247,6 +261,15 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     ...loop,
     pipelineNames: readModel.pipelinesToAdvance,
     snapshotOf,
+  });
+  onAgentNews = () => promotion.wake();
+  const metrics = createMetricReactor({
+    openAnalyses: readModel.openAnalyses,
+    recordSample: readModel.recordSample,
+    read: createMetricSource({ allowedHosts: config.metricHosts, readSecret }),
+    clock,
+    signal,
+    logger,
   });
   const fleet = createFleetReactor({
     ...loop,
@@ -261,6 +284,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       agentLink.assignmentsChanged();
     },
   });
+  wakeFleet = fleet.wake;
   const stageRefs = createStageRefReactor({
     ...loop,
     git,
@@ -292,6 +316,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       for (const cluster of registrations) cutOffIfGone(cluster);
       promotion.wake(registrations.size > 0 ? undefined : pipelines);
       if (registrations.size > 0) fleet.wake();
+      if (pipelines.size > 0) metrics.wake();
       repositories.refresh();
       if (pipelines.size > 0) stageRefs.wake();
       for (const name of pipelines) {
@@ -364,6 +389,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
   logger.info('stopping');
   await Promise.allSettled([
     promotion.stopped,
+    metrics.stopped,
     fleet.stopped,
     stageRefs.stopped,
     freezes.stopped,

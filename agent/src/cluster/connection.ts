@@ -31,6 +31,8 @@ export type ApiRequest = {
 export type Connection = {
   /** The answer's JSON. Retries what may be retried: every request of the agent is idempotent. */
   readonly json: (request: ApiRequest) => Promise<unknown>;
+  /** The answer as it is, with the same retries. */
+  readonly text: (request: ApiRequest) => Promise<string>;
   /** An open answer of a watch; the caller reads it to its end and destroys it. */
   readonly stream: (request: ApiRequest) => Promise<IncomingMessage>;
   readonly close: () => void;
@@ -86,7 +88,10 @@ export function connect(access: KubernetesAccess): Connection {
 
   const pacing = createPacing({ inFlightMax: apiRequestsInFlightMax });
 
-  const once = async (request: ApiRequest): Promise<Attempt> => {
+  const once = async <Value>(
+    request: ApiRequest,
+    read: (text: string) => Value,
+  ): Promise<Attempt<Value>> => {
     const place = pacing.enter(request.signal);
     if (place) await place;
     const round = pacing.round();
@@ -96,7 +101,7 @@ export function connect(access: KubernetesAccess): Connection {
       const text = await readAll(answer);
       const status = answer.statusCode ?? 0;
       outcome = status === 429 || status === 503 ? 'refused' : 'served';
-      if (status < 300) return { value: text === '' ? undefined : JSON.parse(text) };
+      if (status < 300) return { value: read(text) };
       const error = errorOfStatus(status, text, request.path);
       const again = status === 429 || status >= 500;
       return {
@@ -119,23 +124,27 @@ export function connect(access: KubernetesAccess): Connection {
     }
   };
 
+  const ask = async <Value>(request: ApiRequest, read: (text: string) => Value): Promise<Value> => {
+    let backoffMs = apiBackoffMsMin;
+    let tries = 0;
+    const until = performance.now() + apiRefusedMsMax;
+    for (;;) {
+      const attempt = await once(request, read);
+      if ('value' in attempt) return attempt.value;
+      // A server that asks to wait is waited for; one that fails is tried a few times.
+      const mayGoOn = attempt.isRefused ? performance.now() < until : ++tries < apiTriesMax;
+      if (attempt.retryAfterMs === undefined || !mayGoOn) throw attempt.error;
+      const asked = attempt.retryAfterMs * (1 + Math.random() / 2);
+      const pauseMs = asked > 0 ? asked : backoffMs * (0.5 + Math.random());
+      await sleep(Math.min(pauseMs, apiBackoffMsMax), undefined, { signal: request.signal });
+      if (asked === 0) backoffMs *= 2;
+    }
+  };
+
   return {
-    json: async (request) => {
-      let backoffMs = apiBackoffMsMin;
-      let tries = 0;
-      const until = performance.now() + apiRefusedMsMax;
-      for (;;) {
-        const attempt = await once(request);
-        if ('value' in attempt) return attempt.value;
-        // A server that asks to wait is waited for; one that fails is tried a few times.
-        const mayGoOn = attempt.isRefused ? performance.now() < until : ++tries < apiTriesMax;
-        if (attempt.retryAfterMs === undefined || !mayGoOn) throw attempt.error;
-        const asked = attempt.retryAfterMs * (1 + Math.random() / 2);
-        const pauseMs = asked > 0 ? asked : backoffMs * (0.5 + Math.random());
-        await sleep(Math.min(pauseMs, apiBackoffMsMax), undefined, { signal: request.signal });
-        if (asked === 0) backoffMs *= 2;
-      }
-    },
+    json: (request) =>
+      ask(request, (text): unknown => (text === '' ? undefined : JSON.parse(text))),
+    text: (request) => ask(request, (text) => text),
     stream: async (request) => {
       const answer = await send(request, agents.stream);
       const status = answer.statusCode ?? 0;
@@ -149,8 +158,8 @@ export function connect(access: KubernetesAccess): Connection {
   };
 }
 
-type Attempt =
-  | { readonly value: unknown }
+type Attempt<Value> =
+  | { readonly value: Value }
   | {
       readonly error: ClusterError;
       /** The server is too busy now, and has not looked at the request. */

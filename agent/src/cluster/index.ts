@@ -22,6 +22,7 @@ export {
   fieldManager,
   type ListOptions,
   type ObjectAddress,
+  type PodLogOptions,
   type RemoveOptions,
   type Resource,
   type ServiceAccount,

@@ -85,12 +85,27 @@ export function createKubernetesCluster(access: KubernetesAccess): Cluster {
             limit: String(Math.min(apiListPageObjects, objectsMax)),
             continue: continueFrom,
           }),
+          asUser: list.as && userOf(list.as),
           signal: list.signal,
         })) as { metadata: { continue?: string }; items: KubernetesObject[] };
         for (const item of page.items) objects.push(Object.assign(item, { apiVersion, kind }));
         continueFrom = page.metadata.continue ?? '';
       } while (continueFrom !== '' && objects.length < objectsMax);
       return objects;
+    },
+    podLog: ({ namespace, name }, { container, linesMax, bytesMax, as, signal }) => {
+      const query = new URLSearchParams({
+        container,
+        tailLines: String(linesMax),
+        limitBytes: String(bytesMax),
+      });
+      return connection.text({
+        method: 'GET',
+        path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log?${query}`,
+        accept: '*/*',
+        asUser: as && userOf(as),
+        signal,
+      });
     },
     remove: async (address, { uid, propagation, as, signal }) => {
       const removed = await absent(

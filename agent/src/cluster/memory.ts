@@ -17,7 +17,15 @@ import {
 import { mergeApply, mergeUpdate } from './server-side-apply.ts';
 
 export type MemoryRequest = {
-  readonly verb: 'apply' | 'dry-run' | 'get' | 'list' | 'remove' | 'set-managed-fields' | 'watch';
+  readonly verb:
+    | 'apply'
+    | 'dry-run'
+    | 'get'
+    | 'list'
+    | 'log'
+    | 'remove'
+    | 'set-managed-fields'
+    | 'watch';
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
@@ -45,6 +53,12 @@ export type MemoryCluster = Cluster & {
   /** Somebody else deletes an object. */
   readonly drop: (address: ObjectAddress) => void;
   readonly objects: () => readonly KubernetesObject[];
+  /** What a container of a pod has written. */
+  readonly setLog: (
+    pod: { namespace: string; name: string },
+    container: string,
+    text: string,
+  ) => void;
 };
 
 /** As over the wire, and several times faster than a structured clone. */
@@ -67,6 +81,7 @@ const addressOfObject = ({ apiVersion, kind, metadata }: KubernetesObject): Obje
 export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster {
   const store = new Map<string, KubernetesObject>();
   const watchers = new Set<Watcher>();
+  const logs = new Map<string, string>();
   const kinds = new Map<string, Resource>(
     memoryKinds.map((resource) => [`${resource.apiVersion}/${resource.kind}`, resource]),
   );
@@ -161,7 +176,8 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
   };
 
   const list = async (apiVersion: string, kind: string, where: ListOptions = {}) => {
-    await ask('list', { apiVersion, kind, namespace: where.namespace ?? '', name: '' });
+    const place = { apiVersion, kind, namespace: where.namespace ?? '', name: '' };
+    await ask('list', place, where.as);
     return [...store.values()]
       .filter((object) => selects({ apiVersion, kind, ...where }, object))
       .slice(0, where.objectsMax)
@@ -193,6 +209,16 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
       return copyOf(store.get(identity(address)));
     },
     list,
+    podLog: async ({ namespace, name }, { container, linesMax, bytesMax, as }) => {
+      const address = { apiVersion: 'v1', kind: 'Pod', namespace, name };
+      await ask('log', address, as);
+      if (!store.has(identity(address))) {
+        throw new ClusterError('not_found', `pods "${name}" not found`, { status: 404 });
+      }
+      const text = logs.get([namespace, name, container].join('/')) ?? '';
+      const lines = text.split(/(?<=\n)/).slice(-linesMax);
+      return Buffer.from(lines.join('')).subarray(0, bytesMax).toString();
+    },
     remove: async (address, { uid, as }) => {
       await ask('remove', address, as);
       const live = store.get(identity(address));
@@ -253,6 +279,9 @@ export function createMemoryCluster(options: MemoryOptions = {}): MemoryCluster 
       if (live) erase(live);
     },
     objects: () => [...store.values()].map((object) => copyOf(object)),
+    setLog: ({ namespace, name }, container, text) => {
+      logs.set([namespace, name, container].join('/'), text);
+    },
   };
 }
 

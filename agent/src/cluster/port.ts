@@ -55,6 +55,17 @@ export type ListOptions = {
   readonly namespace?: string;
   /** No more than about so many are read; a full answer may not be all. */
   readonly objectsMax?: number;
+  readonly as?: ServiceAccount;
+  readonly signal?: AbortSignal;
+};
+
+export type PodLogOptions = {
+  readonly container: string;
+  /** From the end. */
+  readonly linesMax: number;
+  /** Of these lines no more than the first so many bytes are read. */
+  readonly bytesMax: number;
+  readonly as?: ServiceAccount;
   readonly signal?: AbortSignal;
 };
 
@@ -166,6 +177,11 @@ export type Cluster = {
     kind: string,
     options?: ListOptions,
   ) => Promise<readonly KubernetesObject[]>;
+  /** The last lines that a container wrote; `not_found` when the pod is gone, `invalid` while the container waits to start. */
+  readonly podLog: (
+    pod: Pick<ObjectAddress, 'namespace' | 'name'>,
+    options: PodLogOptions,
+  ) => Promise<string>;
   /** Says whether something was there to remove; `precondition_failed` when the name holds another uid now. */
   readonly remove: (address: ObjectAddress, options: RemoveOptions) => Promise<boolean>;
   /** Goes on until the signal is aborted, through lost connections and restarts of the API server. */

@@ -3,6 +3,7 @@ import type { Logger } from '@fairlead/shared/log';
 import type { Clock, Random } from '@fairlead/shared/time';
 import type { Assignment, UnitPlan } from '../domain/link/index.ts';
 import type { Journal, ObjectStore } from '../journal/index.ts';
+import type { OfferedRuns } from '../verification/index.ts';
 import { createAuditPump } from './audit-pump.ts';
 import { type BusSession, type BusStatus, createBus } from './bus.ts';
 import { createFetchTree, type FetchTree } from './fetch-tree.ts';
@@ -10,6 +11,7 @@ import type { IdentitySource, IdentityStatus } from './identity.ts';
 import { createPulse, pause } from './pause.ts';
 import { createPlans } from './plans.ts';
 import { createReportPump } from './report-pump.ts';
+import { createResultPump } from './result-pump.ts';
 import { createAssignmentWatch, type WatchStatus } from './watch.ts';
 import { encodeBeat } from './wire.ts';
 
@@ -27,6 +29,8 @@ export type HubLinkDependencies = {
   readonly onAssignment: (assignment: Assignment) => void;
   /** What an assignment would change; the hub asks before it gives it. */
   readonly preview: (assignment: Assignment, signal: AbortSignal) => Promise<UnitPlan>;
+  /** Called with each list of open runs that the hub sends. */
+  readonly onVerificationRuns: (runs: OfferedRuns) => void;
   readonly onSnapshot?: (assignmentsTotal: number) => void;
   readonly limits?: HubLinkLimits;
 };
@@ -57,6 +61,7 @@ export function createHubLink(dependencies: HubLinkDependencies): HubLink {
   const limits = dependencies.limits ?? {};
   const auditChanged = createPulse();
   const reportsChanged = createPulse();
+  const resultsChanged = createPulse();
   // Tells two live processes with one certificate apart.
   const instanceId = random.nextId();
 
@@ -72,6 +77,7 @@ export function createHubLink(dependencies: HubLinkDependencies): HubLink {
     onSnapshot: dependencies.onSnapshot ?? (() => undefined),
     onWatermark: auditChanged.pulse,
     onPlanRequest: createPlans({ identity, preview: dependencies.preview, logger, signal }),
+    onVerificationRuns: dependencies.onVerificationRuns,
     idleMsMax: limits.watchIdleMsMax,
   });
   const pumpAudit = createAuditPump({
@@ -89,6 +95,14 @@ export function createHubLink(dependencies: HubLinkDependencies): HubLink {
     logger,
     changed: reportsChanged,
     intervalMs: limits.reportIntervalMs,
+  });
+
+  const pumpResults = createResultPump({
+    journal,
+    clock,
+    random,
+    logger,
+    changed: resultsChanged,
   });
 
   const beat = async (session: BusSession, sessionSignal: AbortSignal): Promise<void> => {
@@ -119,13 +133,17 @@ export function createHubLink(dependencies: HubLinkDependencies): HubLink {
         beat(session, sessionSignal),
         pumpAudit(session, sessionSignal),
         pumpReports(session, sessionSignal),
+        pumpResults(session, sessionSignal),
       ]);
     },
     onWake: (payload) => {
       try {
         const wake = Wake.decode(payload);
         if (wake.assignments) watch.reopen();
-        if (wake.reports) journal.requeueReports();
+        if (wake.reports) {
+          journal.requeueReports();
+          journal.requeueResults();
+        }
       } catch {
         // A hint that cannot be read is no hint.
       }
@@ -137,6 +155,7 @@ export function createHubLink(dependencies: HubLinkDependencies): HubLink {
       const unsubscribe = [
         journal.onOutbox('audit', auditChanged.pulse),
         journal.onOutbox('report', reportsChanged.pulse),
+        journal.onOutbox('result', resultsChanged.pulse),
       ];
       try {
         await Promise.all([identity.run(signal), watch.run(signal), bus.run(signal)]);

@@ -8,6 +8,7 @@ import { createLogger } from '@fairlead/shared/log';
 import { systemClock, systemRandom } from '@fairlead/shared/time';
 import { type Assignment, failedPlan } from '../domain/link/index.ts';
 import { createObjectStore, createTreeFolders, openJournal } from '../journal/index.ts';
+import type { OfferedRuns } from '../verification/index.ts';
 import {
   createHubLink,
   createIdentity,
@@ -74,6 +75,7 @@ export function startTestAgent(options: TestAgentOptions) {
   const folders = createTreeFolders({ directory: join(folder, 'trees'), objects, clock, random });
   const identity = testIdentity(options);
   const received: Assignment[] = [];
+  const runsReceived: OfferedRuns[] = [];
   const link = createHubLink({
     identity,
     journal,
@@ -85,6 +87,7 @@ export function startTestAgent(options: TestAgentOptions) {
     signal,
     limits: { busReconnectSpreadMs: 200, reportIntervalMs: 100, ...options.limits },
     preview: options.preview ?? (async () => failedPlan('no plans in this test')),
+    onVerificationRuns: (runs) => runsReceived.push(runs),
     onAssignment: (assignment) => {
       received.push(assignment);
       options.onAssignment?.(assignment);
@@ -103,6 +106,7 @@ export function startTestAgent(options: TestAgentOptions) {
     identity,
     link,
     received,
+    runsReceived,
     loadTree: createLoadTree(link.fetchTree, folders, journal),
     stop,
     remove: () => rmSync(folder, { recursive: true, force: true }),

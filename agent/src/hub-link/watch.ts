@@ -4,11 +4,13 @@ import type { Clock, Random } from '@fairlead/shared/time';
 import type { Assignment } from '../domain/link/index.ts';
 import type { Journal } from '../journal/index.ts';
 import { linkBackoffMsMin, linkIdleMsMax } from '../limits.ts';
+import type { OfferedRuns } from '../verification/index.ts';
 import { failureOf, isRefusal, openLink } from './channel.ts';
 import { type HubIdentity, reconnectPauseMsMax } from './hub-identity.ts';
 import type { IdentitySource } from './identity.ts';
 import { createBackoff, pause } from './pause.ts';
 import { assignmentOf } from './wire.ts';
+import { offeredRunsOf } from './wire-verification.ts';
 
 export type WatchDependencies = {
   readonly identity: IdentitySource;
@@ -23,6 +25,7 @@ export type WatchDependencies = {
   readonly onSnapshot: (assignmentsTotal: number) => void;
   readonly onWatermark: () => void;
   readonly onPlanRequest: (request: PlanRequest) => void;
+  readonly onVerificationRuns: (runs: OfferedRuns) => void;
   readonly idleMsMax?: number;
 };
 
@@ -75,6 +78,9 @@ export function createAssignmentWatch(dependencies: WatchDependencies): Assignme
       case 'planRequest':
         dependencies.onPlanRequest(update.planRequest);
         return;
+      case 'verificationRuns':
+        dependencies.onVerificationRuns(offeredRunsOf(update.verificationRuns));
+        return;
       case 'keepAlive':
       case undefined:
         return;
@@ -95,6 +101,7 @@ export function createAssignmentWatch(dependencies: WatchDependencies): Assignme
       })),
       agentVersion: dependencies.agentVersion,
       instanceId: dependencies.instanceId,
+      features: ['verifications'],
     });
     // A half-open connection gives no error. Only silence shows it, because the hub sends something at least now and then.
     const watchdog = setTimeout(() => {

@@ -1,6 +1,6 @@
 // What the agent remembers over a crash: accepted assignments, what each unit owns, the audit and report outboxes (one
-// SQLite file), and the Git objects and folders of the trees it was assigned. Imports the domain's types, `reconcile`'s
-// ports, `limits`, drizzle and better-sqlite3; nothing else of the agent knows that there is a database.
+// SQLite file), runs of Jobs with their results, and the Git objects and folders of the trees it was assigned. Imports the
+// domain's types, the ports of `reconcile` and `verification`, `limits`, drizzle and better-sqlite3; nothing else of the agent knows that there is a database.
 export type { AuditRecord } from './audit-outbox.ts';
 export { clipText } from './clip-text.ts';
 export { collectGarbage } from './collect-garbage.ts';

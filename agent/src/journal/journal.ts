@@ -19,6 +19,7 @@ import {
   type ReportRecord,
   verifyReports,
 } from './report-outbox.ts';
+import { createRunJournal, type RunJournal, verifyRuns } from './runs.ts';
 import { createUnitJournal, type UnitJournal, verifyUnits } from './units.ts';
 import { walFault } from './wal.ts';
 
@@ -36,7 +37,8 @@ export type OutboxStatus = {
  * intent, a message to the hub for its sequence.
  */
 export type Journal = UnitJournal &
-  CompleteTrees & {
+  CompleteTrees &
+  RunJournal & {
     /** Resolves when all that was written before outlives a power cut as well; callers share one sync. */
     readonly durable: () => Promise<void>;
     /** Names the life of this journal's sequences. */
@@ -58,7 +60,7 @@ export type Journal = UnitJournal &
     readonly requeueReports: () => void;
     readonly outboxStatus: () => OutboxStatus;
     /** Calls the listener after each append to that outbox; the answer ends it. */
-    readonly onOutbox: (outbox: 'audit' | 'report', listener: () => void) => () => void;
+    readonly onOutbox: (outbox: 'audit' | 'report' | 'result', listener: () => void) => () => void;
     readonly close: () => void;
   } & Disposable;
 
@@ -78,7 +80,12 @@ export function openJournal(options: JournalOptions): Journal {
   const audit = createAuditOutbox(database, { rowsMax: limits.auditRowsMax });
   const reports = createReportOutbox(database);
   const durable = createDurable(file);
-  const listeners = { audit: new Set<() => void>(), report: new Set<() => void>() };
+  const runs = createRunJournal(database);
+  const listeners = {
+    audit: new Set<() => void>(),
+    report: new Set<() => void>(),
+    result: new Set<() => void>(),
+  };
   const notify = (outbox: keyof typeof listeners): void => {
     for (const listener of listeners[outbox]) listener();
   };
@@ -135,6 +142,19 @@ export function openJournal(options: JournalOptions): Journal {
   const journal: Omit<Journal, typeof Symbol.dispose> = {
     ...createUnitJournal(database),
     ...createCompleteTrees(database),
+    ...runs,
+    saveRun: (record) => {
+      runs.saveRun(record);
+      if (record.result) notify('result');
+    },
+    requeueResult: (runId) => {
+      runs.requeueResult(runId);
+      notify('result');
+    },
+    requeueResults: () => {
+      runs.requeueResults();
+      notify('result');
+    },
     durable: durable.sync,
     agentEpoch: () => agentEpoch ?? '',
 
@@ -200,4 +220,5 @@ function verifyAll(database: JournalDatabase): void {
   verifyUnits(database);
   verifyAudit(database);
   verifyReports(database);
+  verifyRuns(database);
 }

@@ -32,4 +32,14 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (commit_id, root, repository)
   );
   `,
+  `
+  CREATE TABLE verification_runs (
+    run_id TEXT PRIMARY KEY,
+    pending INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+  );
+  CREATE INDEX verification_runs_pending ON verification_runs (pending);
+  `,
 ];

@@ -41,6 +41,15 @@ export const reportOutbox = sqliteTable('report_outbox', {
   checksum: integer('checksum').notNull(),
 });
 
+/** Runs of Jobs and their results; `pending` is 1 while a result waits for the bus, `tries` counts how often it did. */
+export const verificationRuns = sqliteTable('verification_runs', {
+  runId: text('run_id').primaryKey(),
+  pending: integer('pending').notNull(),
+  tries: integer('tries').notNull(),
+  body: text('body').notNull(),
+  checksum: integer('checksum').notNull(),
+});
+
 /** Trees whose every object is in the object store and was verified. */
 export const completeTrees = sqliteTable(
   'complete_trees',

@@ -2,6 +2,7 @@
 // turn a unit at a time, woken by assignments, watches and timers; every turn reads state and is safe to repeat.
 // Imports the domain, the cluster port and limits; trees, rendering and the journal are passed in.
 export { applySetIdOf } from './parent.ts';
+export { type Bounds, scopeFault } from './permission.ts';
 export type {
   Inventory,
   InventoryEntry,
@@ -20,3 +21,4 @@ export {
   type Reconciler,
   type ReconcilerDependencies,
 } from './reconciler.ts';
+export { accountOf, withRemedy } from './unit-requests.ts';

@@ -37,25 +37,37 @@ function granted<Value>(answer: Result<Value, Refusal>): Value {
  * work, or is one of those by which the cluster holds its agent.
  */
 export function refuseOutOfScope(
-  { agentNamespace, watchNamespaces }: Context,
+  bounds: Bounds,
   permit: Permit,
   desired: readonly KubernetesObject[],
 ): void {
   for (const object of desired) {
-    const key = objectKey(object);
-    const { namespace } = key;
-    const fault = isAnchor(object, agentNamespace, permit)
-      ? 'is what this cluster holds its agent by, and no unit may change it'
-      : namespace === ''
-        ? clusterScopeFault(watchNamespaces, permit)
-        : namespaceFault(namespace, watchNamespaces, permit);
+    const fault = scopeFault(bounds, permit, object);
     if (fault === '') continue;
-    throw new UnitError(`${shortKey(key)} ${fault}; nothing was applied`, {
+    throw new UnitError(`${fault}; nothing was applied`, {
       terminal: true,
       audit: 'PolicyRefused',
-      object: key,
+      object: objectKey(object),
     });
   }
+}
+
+/** Where the agent itself lives and may work. */
+export type Bounds = Pick<Context, 'agentNamespace' | 'watchNamespaces'>;
+
+/** Why an object may not be applied for its place or its name, in words; empty when it may. */
+export function scopeFault(
+  { agentNamespace, watchNamespaces }: Bounds,
+  permit: Permit,
+  object: KubernetesObject,
+): string {
+  const key = objectKey(object);
+  const fault = isAnchor(object, agentNamespace, permit)
+    ? 'is what this cluster holds its agent by, and no unit may change it'
+    : key.namespace === ''
+      ? clusterScopeFault(watchNamespaces, permit)
+      : namespaceFault(key.namespace, watchNamespaces, permit);
+  return fault === '' ? '' : `${shortKey(key)} ${fault}`;
 }
 
 /** The policy, the trusted keys and the agent's own identity. */

@@ -17,10 +17,7 @@ export function requestsOf(
   assignment: Assignment = unit.assignment,
 ): UnitRequests {
   const cluster = context.ownCluster;
-  const { namespace, serviceAccount } = assignment.apply;
-  const as = serviceAccount
-    ? { namespace: namespace || 'default', name: serviceAccount }
-    : undefined;
+  const as = accountOf(assignment);
   return {
     apply: (object, options) => withRemedy(as, cluster.apply(object, { ...options, as })),
     get: (address, signal) => withRemedy(as, cluster.get(address, signal, as)),
@@ -30,8 +27,14 @@ export function requestsOf(
   };
 }
 
+/** In whose name an assignment is worked on; `undefined` is the agent itself. */
+export const accountOf = ({ apply }: Assignment): ServiceAccount | undefined =>
+  apply.serviceAccount
+    ? { namespace: apply.namespace || 'default', name: apply.serviceAccount }
+    : undefined;
+
 /** The API server says who may not do what; this adds what to do about it. */
-async function withRemedy<Value>(
+export async function withRemedy<Value>(
   as: ServiceAccount | undefined,
   answer: Promise<Value>,
 ): Promise<Value> {

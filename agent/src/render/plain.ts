@@ -5,7 +5,7 @@ import { ok, type Result } from '@fairlead/shared/result';
 import { smallFileBytesMax, smallFilesInRowMax } from '../limits.ts';
 import { type RenderFailure, renderFailure } from './failure.ts';
 import { type ManifestText, readObjects } from './objects.ts';
-import { defaultNamespace, type RenderSource, type Work } from './rendering.ts';
+import { defaultNamespace, type RenderSource, realPathOf, type Work } from './rendering.ts';
 import { isSopsEncrypted, type SopsFormat } from './sops/index.ts';
 
 export type PlainLimits = { readonly filesMax: number; readonly outputBytesMax: number };
@@ -21,6 +21,41 @@ export const renderPlain: RenderSource = async (work) => {
   const clear = await decryptTexts(work, texts.value);
   return clear.ok ? readObjects(clear.value, defaultNamespace(assignment), limits) : clear;
 };
+
+/** One manifest of the folder, and nothing else of it. */
+export const renderPlainFile =
+  (file: string): RenderSource =>
+  async (work) => {
+    const { assignment, limits, tree, path } = work;
+    const shown = assignment.path === '' ? file : `${assignment.path}/${file}`;
+    const text = await readOne({ tree, path, file, shown }, limits);
+    if (!text.ok) return text;
+    const clear = await decryptTexts(work, [text.value]);
+    return clear.ok ? readObjects(clear.value, defaultNamespace(assignment), limits) : clear;
+  };
+
+type OneFile = {
+  readonly tree: string;
+  readonly path: string;
+  readonly file: string;
+  /** In the repository, for messages. */
+  readonly shown: string;
+};
+
+async function readOne(
+  { tree, path, file, shown }: OneFile,
+  limits: PlainLimits,
+): Promise<Result<ManifestText, RenderFailure>> {
+  const found = file.includes('/') ? undefined : realPathOf(join(tree, path, file));
+  const status = found?.startsWith(`${tree}/`) ? statSync(found) : undefined;
+  if (found === undefined || !status?.isFile()) {
+    return renderFailure('path_missing', `the commit has no file ${shown}`);
+  }
+  if (status.size > limits.outputBytesMax) {
+    return renderFailure('limit_exceeded', `${shown}: over ${limits.outputBytesMax} bytes`);
+  }
+  return ok({ source: shown, text: await readFile(found, 'utf8') });
+}
 
 async function decryptTexts(
   { decryptFile }: Work,

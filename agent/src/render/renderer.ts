@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { lstatSync, mkdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import type { KubernetesObject } from '@fairlead/shared/manifest';
 import { err, ok, type Result } from '@fairlead/shared/result';
@@ -18,8 +18,8 @@ import { clipFailure, type RenderFailure, renderFailure } from './failure.ts';
 import { type Capabilities, encryptedFault, renderHelm } from './helm.ts';
 import { renderKustomize } from './kustomize.ts';
 import { kustomizationNames } from './kustomize-references.ts';
-import { renderPlain } from './plain.ts';
-import type { Rendered, RenderSource, Work } from './rendering.ts';
+import { renderPlain, renderPlainFile } from './plain.ts';
+import { type Rendered, type RenderSource, realPathOf, type Work } from './rendering.ts';
 import {
   createFileDecrypter,
   createKeyring,
@@ -69,6 +69,13 @@ export type Renderer = {
    * tree. An empty result is a failure, so a caller never sees an empty list.
    */
   readonly render: (
+    assignment: Assignment,
+    treeDirectory: string,
+    signal: AbortSignal,
+  ) => Promise<Result<KubernetesObject[], RenderFailure>>;
+  /** The same for one manifest in the assignment's path, whatever else lies there. */
+  readonly renderFile: (
+    file: string,
     assignment: Assignment,
     treeDirectory: string,
     signal: AbortSignal,
@@ -211,7 +218,11 @@ export function createRenderer(dependencies: RendererDependencies): Renderer {
     }
   };
 
-  const renderUnit: Renderer['render'] = async (assignment, treeDirectory, signal) => {
+  /** What is below the root, substituted; `one` is the only file that counts, if given. */
+  const renderBelow = async (
+    one: string | undefined,
+    [assignment, treeDirectory, signal]: Parameters<Renderer['render']>,
+  ): Promise<Result<KubernetesObject[], RenderFailure>> => {
     mkdirSync(temporary, { recursive: true, mode: 0o700 });
     const path = pathBelowRoot(assignment);
     if (!path.ok) return path;
@@ -222,17 +233,24 @@ export function createRenderer(dependencies: RendererDependencies): Renderer {
     const source = sourceOf(tree, path.value, assignment.path);
     if (!source.ok) return source;
     const request = { assignment, source: source.value, tree, path: path.value, signal };
-    const rendered = await renderCached(request);
+    const rendered = await (one === undefined ? renderCached(request) : renderOne(request, one));
     if (!rendered.ok) return rendered;
     const substituted = substitute(rendered.value, assignment, limits);
     return substituted.ok ? ok(substituted.value.map(({ object }) => object)) : substituted;
   };
 
+  const renderOne = async (request: Request, file: string) => {
+    const { sopsSecret } = request.assignment.render;
+    const keys = sopsSecret === '' ? undefined : await keyring(sopsSecret, request.signal);
+    return renderFresh({ ...request, source: 'plain' }, renderPlainFile(file), keys);
+  };
+
+  const clipped = (rendered: Result<KubernetesObject[], RenderFailure>) =>
+    rendered.ok ? rendered : err(clipFailure(rendered.error));
+
   return {
-    render: async (...request) => {
-      const rendered = await renderUnit(...request);
-      return rendered.ok ? rendered : err(clipFailure(rendered.error));
-    },
+    render: async (...request) => clipped(await renderBelow(undefined, request)),
+    renderFile: async (file, ...request) => clipped(await renderBelow(file, request)),
   };
 }
 
@@ -257,11 +275,3 @@ function sourceOf(tree: string, path: string, shownPath: string): Result<Source,
 
 // Names in a folder that was written a moment ago: asking the thread pool for them costs more than the answer.
 const exists = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false }) !== undefined;
-
-function realPathOf(folder: string): string | undefined {
-  try {
-    return realpathSync(folder);
-  } catch {
-    return undefined;
-  }
-}

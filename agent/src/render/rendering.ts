@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import type { KubernetesObject } from '@fairlead/shared/manifest';
 import type { Result } from '@fairlead/shared/result';
 import type { Assignment } from '../domain/link/index.ts';
@@ -28,3 +29,12 @@ export type Work = {
 export type RenderSource = (work: Work) => Promise<Result<Rendered[], RenderFailure>>;
 
 export const defaultNamespace = ({ apply }: Assignment): string => apply.namespace || 'default';
+
+/** The path without links on its way; `undefined` when nothing is there. */
+export function realPathOf(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}

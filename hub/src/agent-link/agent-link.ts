@@ -12,7 +12,7 @@ import { type ServerWritableStream, status } from '@grpc/grpc-js';
 import type { CertificateAuthority } from '../auth/ca/index.ts';
 import type { NatsAccounts } from '../auth/nats-accounts/index.ts';
 import { certificateAllowed } from '../domain/fleet/index.ts';
-import type { Assignment } from '../domain/rollout/index.ts';
+import type { Assignment, VerificationOrder } from '../domain/rollout/index.ts';
 import {
   cutGraceMs,
   enrolmentReceiveBytesMax,
@@ -62,6 +62,8 @@ export type AgentLinkOptions = {
     pipeline: string,
     stage: string,
   ) => Assignment | undefined | Promise<Assignment | undefined>;
+  /** Open runs of verifications in the cluster, oldest first. */
+  readonly ordersOf: (cluster: ClusterId) => readonly VerificationOrder[];
   /** The newest generation that the log knows of a pipeline; 0 when it knows no such pipeline. */
   readonly newestGeneration: (pipeline: string) => Promise<number>;
   /** Registered clusters: how far agents spread their return. */
@@ -72,7 +74,12 @@ export type AgentLinkOptions = {
   /** A watch was opened, or its connection gave a sign of life. */
   readonly onSeen: (
     cluster: ClusterId,
-    seen: { lastSeenAt: Instant; instanceId: string; agentVersion: string },
+    seen: {
+      lastSeenAt: Instant;
+      instanceId: string;
+      agentVersion: string;
+      features: readonly string[];
+    },
   ) => void;
   readonly count?: (name: 'fairlead_enrolments_refused_total') => void;
   readonly clock: Clock;
@@ -87,7 +94,7 @@ export type AgentLinkOptions = {
 export type AgentLink = {
   readonly enrolPort: number;
   readonly linkPort: number;
-  /** Wakes the watches of one cluster, or of all. */
+  /** Wakes the watches of one cluster, or of all: assignments or runs have changed. */
   readonly assignmentsChanged: (cluster?: ClusterId) => void;
   readonly auditAppended: (cluster: ClusterId, agentEpoch: string, sequence: number) => void;
   /** Asks the cluster's agent what an assignment would change, without giving it. */
@@ -196,8 +203,9 @@ export async function createAgentLink(options: AgentLinkOptions): Promise<AgentL
     if (left?.size === 0) watches.delete(clusterId);
   };
 
-  const noteSeen = ({ peer, instanceId, agentVersion }: Watch) => {
-    options.onSeen(peer.clusterId, { lastSeenAt: clock.now(), instanceId, agentVersion });
+  const noteSeen = ({ peer, instanceId, agentVersion, features }: Watch) => {
+    const lastSeenAt = clock.now();
+    options.onSeen(peer.clusterId, { lastSeenAt, instanceId, agentVersion, features });
     instanceHeard(peer.clusterId, instanceId);
   };
 

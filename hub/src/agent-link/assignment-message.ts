@@ -5,9 +5,11 @@ import {
   DriftPolicy,
   type Assignment as Message,
   VerificationMode,
+  VerificationRun,
 } from '@fairlead/proto';
 import { unreachable } from '@fairlead/shared/result';
-import type { Assignment } from '../domain/rollout/index.ts';
+import type { Assignment, VerificationOrder } from '../domain/rollout/index.ts';
+import { verificationRunsBytesMax } from '../limits.ts';
 
 /** An assignment as it travels. Labels are the hub's, never what an agent claims. */
 export function assignmentMessage(
@@ -60,6 +62,26 @@ export function assignmentMessage(
       keysName: assignment.verification?.keysName ?? '',
     },
   };
+}
+
+/**
+ * Runs as they travel, as many of the first as one message takes. What was listed stays listed until it ends, because
+ * those after it only move up.
+ */
+export function verificationRunMessages(
+  orders: readonly VerificationOrder[],
+  hub: { epoch: number; clusterLabels: Readonly<Record<string, string>> },
+): VerificationRun[] {
+  const runs: VerificationRun[] = [];
+  let bytes = 0;
+  for (const { runId, name, assignment, file, timeoutMs } of orders) {
+    const message = assignmentMessage(assignment, hub);
+    const run = { runId, name, assignment: message, file, timeoutMs };
+    bytes += VerificationRun.encode(run).finish().length;
+    if (runs.length > 0 && bytes > verificationRunsBytesMax) break;
+    runs.push(run);
+  }
+  return runs;
 }
 
 function dispositionOf(disposition: Assignment['disposition']): Disposition {

@@ -1,7 +1,7 @@
 import { type FetchTreeRequest, type FetchTreeResponse, GitObjectType } from '@fairlead/proto';
 import { type ClusterId, type CommitId, parseCommitId } from '@fairlead/shared/ids';
 import { type ServerWritableStream, status } from '@grpc/grpc-js';
-import type { Assignment } from '../domain/rollout/index.ts';
+import type { Assignment, VerificationOrder } from '../domain/rollout/index.ts';
 import { isGitError } from '../git/index.ts';
 import {
   treeChunkBytesMax,
@@ -22,6 +22,8 @@ export type FetchTreeOptions = {
     pipeline: string,
     stage: string,
   ) => Assignment | undefined | Promise<Assignment | undefined>;
+  /** Open runs of verifications. */
+  readonly ordersOf: (cluster: ClusterId) => readonly VerificationOrder[];
   readonly treeObjects: TreeObjects;
   /** What the cluster is asked a plan of at this moment. */
   readonly askedOf: (cluster: ClusterId, request: FetchTreeRequest) => Assignment | undefined;
@@ -61,10 +63,17 @@ export function createTreeSender(options: FetchTreeOptions) {
   return async (call: Call, peer: Peer): Promise<void> => {
     const { pipeline, stage, commit, root } = call.request;
     const have = haveOf(call.request);
-    const assignment =
-      options.askedOf(peer.clusterId, call.request) ??
-      (await options.assignment(peer.clusterId, pipeline, stage));
-    if (assignment?.commit !== commit || assignment.root !== root) {
+    const isMeant = (assignment: Assignment | undefined) =>
+      assignment?.pipeline === pipeline &&
+      assignment.stage === stage &&
+      assignment.commit === commit &&
+      assignment.root === root;
+    const assignment = [
+      options.askedOf(peer.clusterId, call.request),
+      await options.assignment(peer.clusterId, pipeline, stage),
+      ...options.ordersOf(peer.clusterId).map((order) => order.assignment),
+    ].find(isMeant);
+    if (assignment === undefined) {
       throw new CallError(
         status.PERMISSION_DENIED,
         'this cluster is not assigned this commit and root',

@@ -9,7 +9,7 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openCertificateAuthority } from '../auth/ca/index.ts';
 import type { DeclaredFreeze } from '../domain/freeze/index.ts';
-import type { Assignment } from '../domain/rollout/index.ts';
+import type { Assignment, VerificationOrder } from '../domain/rollout/index.ts';
 import { GitError } from '../git/index.ts';
 import { eventually } from '../ingest/testing.ts';
 import type { AgentLinkOptions } from './agent-link.ts';
@@ -47,6 +47,17 @@ const assignment = (changes: Partial<Record<keyof Assignment, unknown>> = {}): A
     confirmedPruneGeneration: 0,
     ...changes,
   }) as Assignment;
+
+const order = (
+  runId: string,
+  changes: Parameters<typeof assignment>[0] = {},
+): VerificationOrder => ({
+  runId,
+  name: 'smoke',
+  file: 'smoke.yaml',
+  timeoutMs: 60_000,
+  assignment: assignment(changes),
+});
 
 let hub: TestLink;
 afterEach(() => hub[Symbol.asyncDispose]());
@@ -242,6 +253,75 @@ describe('watching assignments', () => {
   });
 });
 
+describe('verification runs', () => {
+  const listed = (watching: ReturnType<typeof watch>) =>
+    watching.updates.flatMap((update) =>
+      update.$case === 'verificationRuns'
+        ? [update.verificationRuns.runs.map(({ runId }) => runId)]
+        : [],
+    );
+
+  test('are told as a whole list, at the opening and whenever it changes', async () => {
+    const orders = new Map<ClusterId, VerificationOrder[]>();
+    await start({ ordersOf: (cluster) => orders.get(cluster) ?? [] });
+    const { id, client } = await agent('edge-1');
+    orders.set(id, [order('run00000001')]);
+    const watching = watch(client, { features: ['verifications'] });
+    const lists = (count: number) =>
+      eventually(
+        'lists',
+        () => listed(watching),
+        ({ length }) => length === count,
+      );
+    expect(await lists(1)).toEqual([['run00000001']]);
+    const [update] = watching.updates.filter(({ $case }) => $case === 'verificationRuns');
+    expect(update).toMatchObject({
+      verificationRuns: {
+        epoch: 1,
+        runs: [
+          {
+            name: 'smoke',
+            file: 'smoke.yaml',
+            timeoutMs: 60_000,
+            assignment: { epoch: 1, clusterLabels: { environment: 'test' } },
+          },
+        ],
+      },
+    });
+    orders.set(id, [order('run00000001'), order('run00000002')]);
+    hub.link.assignmentsChanged(id);
+    expect((await lists(2)).at(-1)).toEqual(['run00000001', 'run00000002']);
+    // Nothing has changed: nothing is said.
+    hub.link.assignmentsChanged(id);
+    orders.set(id, []);
+    hub.link.assignmentsChanged(id);
+    expect((await lists(3)).at(-1)).toEqual([]);
+    client.close();
+  });
+
+  test('FLT-23: are not told to an agent that does not know them', async () => {
+    await start({ ordersOf: () => [order('run00000001')] });
+    const { client } = await agent('edge-1');
+    const watching = watch(client);
+    await snapshot(watching);
+    hub.link.assignmentsChanged();
+    await snapshot(watching);
+    expect(watching.kinds()).not.toContain('verificationRuns');
+    client.close();
+  });
+
+  test('what an agent says it can do is bounded', async () => {
+    await start();
+    const { client } = await agent('edge-1');
+    for (const features of [Array(33).fill('a'), ['a'.repeat(65)]]) {
+      const watching = watch(client, { features });
+      await eventually('the end', watching.ended, (ended) => ended !== undefined);
+      expect(watching.ended()?.code).toBe(status.INVALID_ARGUMENT);
+    }
+    client.close();
+  });
+});
+
 describe("the hub's certificate", () => {
   test('S6 F42: is renewed for the next handshake without a restart, and cuts nobody', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'fairlead-short-'));
@@ -365,6 +445,23 @@ describe('fetching content', () => {
     await expect(
       fetchTree(mine.client, { haveCommits: Array(17).fill(commitOf('b')) }),
     ).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+    mine.client.close();
+    other.client.close();
+  });
+
+  test('gives the commit of an open verification run, to the cluster that runs it and as long as it is open', async () => {
+    const orders = new Map<ClusterId, VerificationOrder[]>();
+    await start({ treeObjects, ordersOf: (cluster) => orders.get(cluster) ?? [] });
+    const [mine, other] = [await agent('edge-1'), await agent('edge-2')];
+    hub.assignments.set(mine.id, [assignment()]);
+    const request = { commit: commitOf('e'), root: '' };
+    const denied = { code: status.PERMISSION_DENIED };
+    await expect(fetchTree(mine.client, request)).rejects.toMatchObject(denied);
+    orders.set(mine.id, [order('run00000001', { commit: commitOf('e'), root: '' })]);
+    expect((await fetchTree(mine.client, request)).length).toBeGreaterThan(3);
+    await expect(fetchTree(other.client, request)).rejects.toMatchObject(denied);
+    orders.set(mine.id, []);
+    await expect(fetchTree(mine.client, request)).rejects.toMatchObject(denied);
     mine.client.close();
     other.client.close();
   });

@@ -49,6 +49,7 @@ export async function startLink(overrides: Partial<AgentLinkOptions> = {}) {
     accounts,
     commands,
     epoch: () => 1,
+    ordersOf: () => [],
     assignmentsOf: (cluster) => assignments.get(cluster) ?? [],
     assignment: (cluster, pipeline, stage) =>
       assignments.get(cluster)?.find((a) => a.pipeline === pipeline && a.stage === stage),
@@ -195,6 +196,7 @@ export function watch(client: LinkServiceClient, request: Partial<WatchAssignmen
     known: [],
     agentVersion: '0.1.0',
     instanceId: 'instance-1',
+    features: [],
     ...request,
   });
   let ended: Refusal | undefined;

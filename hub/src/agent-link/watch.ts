@@ -5,9 +5,15 @@ import type {
 } from '@fairlead/proto';
 import type { ClusterId } from '@fairlead/shared/ids';
 import { type ServerWritableStream, status } from '@grpc/grpc-js';
-import type { Assignment } from '../domain/rollout/index.ts';
-import { keepAliveIntervalMs, knownAssignmentsMax } from '../limits.ts';
-import { assignmentMessage } from './assignment-message.ts';
+import { verificationsFeature } from '../domain/promotion/index.ts';
+import type { Assignment, VerificationOrder } from '../domain/rollout/index.ts';
+import {
+  agentFeatureCharactersMax,
+  agentFeaturesMax,
+  keepAliveIntervalMs,
+  knownAssignmentsMax,
+} from '../limits.ts';
+import { assignmentMessage, verificationRunMessages } from './assignment-message.ts';
 import { CallError, type Peer, send } from './call.ts';
 import type { OfferedAssignment } from './offered.ts';
 
@@ -18,7 +24,8 @@ export type Watch = {
   readonly peer: Peer;
   readonly instanceId: string;
   readonly agentVersion: string;
-  /** The assignments of its cluster may have changed. */
+  readonly features: readonly string[];
+  /** The assignments or the verification runs of its cluster may have changed. */
   readonly assignmentsChanged: () => void;
   readonly auditAppended: (watermark: Watermark) => void;
   readonly requestPlan: (request: PlanAsked) => void;
@@ -34,6 +41,8 @@ type WatchOptions = {
   readonly assignmentsOf: (
     cluster: ClusterId,
   ) => readonly OfferedAssignment[] | Promise<readonly OfferedAssignment[]>;
+  /** Open runs of verifications, oldest first. */
+  readonly ordersOf: (cluster: ClusterId) => readonly VerificationOrder[];
   readonly epoch: () => number | Promise<number>;
   /** The agent holds what this log does not know, and no operator has said that the log counts. */
   readonly isWithheld: (epoch: number) => Promise<boolean>;
@@ -51,13 +60,15 @@ type Held = { readonly epoch: number; readonly generation: number };
  * is one, and what is sent is read at the moment of sending, so a slow agent costs the hub no memory and gets the newest.
  */
 export function createWatch(call: Call, peer: Peer, options: WatchOptions): Watch {
-  const { known, instanceId, agentVersion } = call.request;
+  const { known, instanceId, agentVersion, features } = call.request;
   const held = new Map(known.map((item) => [keyOf(item), heldOf(item)]));
   const watermarks = new Map(options.watermarks.map((mark) => [mark.agentEpoch, mark.sequence]));
   const plansAsked: PlanAsked[] = [];
   const over = Promise.withResolvers<void>();
   let isOver = false;
   let changed = true;
+  /** The ids of the runs that were listed last; undefined before the first list. */
+  let runsListed: string | undefined;
   let woken = Promise.withResolvers<void>();
 
   const finish = (reason?: CallError) => {
@@ -94,6 +105,21 @@ export function createWatch(call: Call, peer: Peer, options: WatchOptions): Watc
     return assignments.length;
   };
 
+  const putRuns = async () => {
+    if (!features.includes(verificationsFeature) || isOver) return;
+    const epoch = await options.epoch();
+    if (await options.isWithheld(epoch)) return;
+    const clusterLabels = await options.clusterLabels();
+    const runs = verificationRunMessages(options.ordersOf(peer.clusterId), {
+      epoch,
+      clusterLabels,
+    });
+    const ids = runs.map(({ runId }) => runId).join(' ');
+    if (ids === runsListed) return;
+    await put({ $case: 'verificationRuns', verificationRuns: { epoch, runs } });
+    runsListed = ids;
+  };
+
   const putPlanRequests = async () => {
     for (let asked = plansAsked.shift(); asked && !isOver; asked = plansAsked.shift()) {
       const epoch = await options.epoch();
@@ -108,10 +134,12 @@ export function createWatch(call: Call, peer: Peer, options: WatchOptions): Watc
     changed = false;
     const assignmentsTotal = await putAssignments(isDifferent);
     if (!isOver) await put({ $case: 'snapshotComplete', snapshotComplete: { assignmentsTotal } });
+    await putRuns();
     while (!isOver) {
       if (changed) {
         changed = false;
         await putAssignments(isNewer);
+        await putRuns();
       }
       for (const [agentEpoch, sequence] of watermarks) {
         watermarks.delete(agentEpoch);
@@ -130,6 +158,7 @@ export function createWatch(call: Call, peer: Peer, options: WatchOptions): Watc
     peer,
     instanceId,
     agentVersion,
+    features,
     assignmentsChanged: () => {
       changed = true;
       woken.resolve();
@@ -150,7 +179,14 @@ export function createWatch(call: Call, peer: Peer, options: WatchOptions): Watc
   };
 }
 
-export function checkWatchRequest({ known, instanceId }: WatchAssignmentsRequest): void {
+export function checkWatchRequest({ known, instanceId, features }: WatchAssignmentsRequest): void {
+  const isLong = features.some(({ length }) => length > agentFeatureCharactersMax);
+  if (features.length > agentFeaturesMax || isLong) {
+    throw new CallError(
+      status.INVALID_ARGUMENT,
+      `features: at most ${agentFeaturesMax} words of ${agentFeatureCharactersMax} characters are read`,
+    );
+  }
   if (!/^[A-Za-z0-9-]{1,64}$/.test(instanceId)) {
     throw new CallError(
       status.INVALID_ARGUMENT,

@@ -1,6 +1,7 @@
 import { parseDuration } from '@fairlead/shared/time';
 import { InvalidArgumentError } from 'commander';
 
+export type PipelineReference = { readonly pipeline: string; readonly stage?: string };
 export type StageReference = { readonly pipeline: string; readonly stage: string };
 
 export function parseStageReference(text: string): StageReference {
@@ -9,9 +10,13 @@ export function parseStageReference(text: string): StageReference {
   throw new InvalidArgumentError('Write it as PIPELINE/STAGE, such as checkout/production.');
 }
 
-/** `checkout` or `checkout/production`. */
-export function parseFreezeSubject(text: string): { pipeline: string; stage?: string } {
-  return text.includes('/') ? parseStageReference(text) : { pipeline: text };
+/** A pipeline, or one stage of it. */
+export function parsePipelineOrStage(text: string): PipelineReference {
+  const [pipeline, stage, ...rest] = text.split('/');
+  if (pipeline && rest.length === 0 && stage !== '') {
+    return stage === undefined ? { pipeline } : { pipeline, stage };
+  }
+  throw new InvalidArgumentError('Write it as PIPELINE or PIPELINE/STAGE.');
 }
 
 export function parseTimeArgument(text: string): string {

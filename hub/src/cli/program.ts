@@ -17,6 +17,7 @@ import { addResourceCommands } from './commands/resources.ts';
 import { addStageCommands } from './commands/stages.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTokenCommands } from './commands/tokens.ts';
+import { addVerificationCommands } from './commands/verifications.ts';
 import { addWaitCommand } from './commands/wait.ts';
 import { defaultUrl } from './connection.ts';
 import type { CliContext } from './context.ts';
@@ -56,6 +57,7 @@ export function createProgram(context: CliContext): Command {
     addExplainCommand,
     addDriftCommand,
     addPlanCommands,
+    addVerificationCommands,
     addWaitCommand,
     addEventsCommand,
     addAuditCommands,

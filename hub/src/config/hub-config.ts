@@ -113,6 +113,10 @@ const schema = z.object({
     5_000,
     'How often it is looked at without a webhook.',
   ),
+  FAIRLEAD_METRIC_HOSTS: list(
+    '',
+    'Hosts that the hub may ask for metrics, `host` or `host:port` each; none when empty.',
+  ),
   FAIRLEAD_LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
@@ -157,6 +161,7 @@ export function readHubConfig(environment: Record<string, string | undefined>) {
     configurationMirror: join(dataDirectory, 'configuration.git'),
     agentImage: raw.FAIRLEAD_AGENT_IMAGE,
     allowFileRepositories: raw.FAIRLEAD_ALLOW_FILE_REPOSITORIES,
+    metricHosts: raw.FAIRLEAD_METRIC_HOSTS,
     logLevel: raw.FAIRLEAD_LOG_LEVEL,
     /** What the git program may see of it is the git module's to say. */
     gitEnvironment: environment,

@@ -38,6 +38,8 @@ async function advance(pipeline: string): Promise<void> {
     reportsOf: api.readModel.snapshotOf,
     commands: api.commands,
     statusesOfPipeline: api.readModel.statusesOfPipeline,
+    verificationsOf: api.readModel.verificationResultsOf,
+    samplesOf: api.readModel.metricSamplesOf,
     watchedMs: systemClock.now,
   });
   const snapshot = await snapshotOf(pipeline as PipelineName, systemClock.now());
@@ -329,6 +331,8 @@ describe('statuses of commits', () => {
       reportsOf: () => [],
       commands: api.commands,
       statusesOfPipeline: () => stale,
+      verificationsOf: () => [],
+      samplesOf: () => [],
       watchedMs: () => 0,
     });
     const { statuses } = await snapshotOf('behind' as PipelineName, 6);

@@ -18,6 +18,7 @@ import { stageCommandEndpoints } from './routes/stage-commands.ts';
 import { statusEndpoints } from './routes/status.ts';
 import { statusReportEndpoints } from './routes/statuses.ts';
 import { tokenEndpoints } from './routes/tokens.ts';
+import { verificationEndpoints } from './routes/verifications.ts';
 
 /** Every route of the API that takes and gives documents. */
 export const endpoints = (options: HttpApiOptions): Endpoint[] => [
@@ -36,6 +37,7 @@ export const endpoints = (options: HttpApiOptions): Endpoint[] => [
   ...planEndpoints(options),
   ...driftEndpoints(options),
   ...rolloutEndpoints(options),
+  ...verificationEndpoints(options),
   ...auditEndpoints(options),
   ...tokenEndpoints(options),
   ...problemEndpoints(),

@@ -564,6 +564,48 @@ export const driftSchema = z
 export type DriftDocument = z.infer<typeof driftSchema>;
 export const driftPageSchema = pageOf(driftSchema);
 
+export const runOutcomeSchema = z.enum(['passed', 'failed', 'inconclusive']);
+
+/** A Job that an agent runs to verify a release. */
+export const verificationRunSchema = z
+  .object({
+    id: z.string(),
+    pipeline: name,
+    /** Whose gate asks for it. */
+    stage: name,
+    release: commit,
+    /** The verification's name in the stage. */
+    name: z.string(),
+    /** Where it runs: a target of this stage. */
+    inStage: name,
+    cluster: name,
+    /** File of the repository with the Job. */
+    job: z.string(),
+    askedBy: z.string().optional(),
+    startedAt: time,
+    /** Without a result by then it is inconclusive. */
+    deadlineAt: time,
+    endedAt: time.optional(),
+    /** Absent while it runs. */
+    outcome: runOutcomeSchema.optional(),
+    message: z.string().optional(),
+    /** It contradicts an earlier run by which the release was let in. */
+    revokes: z.boolean(),
+  })
+  .openapi('VerificationRun');
+export type VerificationRunDocument = z.infer<typeof verificationRunSchema>;
+export const verificationRunPageSchema = pageOf(verificationRunSchema);
+
+export const verificationLogSchema = verificationRunSchema
+  .extend({
+    /** The end of what its containers wrote, as they wrote it; absent before there is a result. */
+    log: z.string().optional(),
+    /** There was more, or it is so old that the hub has forgotten it. */
+    logTruncated: z.boolean().optional(),
+  })
+  .openapi('VerificationLog');
+export type VerificationLogDocument = z.infer<typeof verificationLogSchema>;
+
 export const planActionSchema = z.enum(['create', 'configure', 'prune', 'keep', 'refuse']);
 
 /** What one cluster's agent says, asked now; nothing was changed. */
@@ -725,6 +767,14 @@ export const commitStatusSchema = z
   .openapi('CommitStatus');
 export type CommitStatusDocument = z.infer<typeof commitStatusSchema>;
 export const commitStatusPageSchema = pageOf(commitStatusSchema);
+export const verifySchema = z
+  .strictObject({
+    /** Absent: every verification and metric of the stage. */
+    name: z.string().min(1).max(63).optional(),
+    /** Absent: what waits for the stage, or else what it runs. */
+    release: releaseReference.optional(),
+  })
+  .openapi('Verify');
 export const planRequestSchema = z
   .strictObject({
     /** Absent: the newest of the pipeline, or with `assigned` what each cluster is assigned now. */

@@ -10,5 +10,10 @@ export { type EmbeddedNats, type EmbeddedNatsOptions, startEmbeddedNats } from '
 export { createIngest, type Ingest } from './ingest.ts';
 export type { AppendAgentAudit, IngestOptions, RecordReports } from './ingest-options.ts';
 export { natsFiles, renderNatsConfiguration } from './nats-configuration.ts';
-export type { ReceivedAuditEvent, ReceivedBeat, ReceivedReport } from './payloads.ts';
+export type {
+  ReceivedAuditEvent,
+  ReceivedBeat,
+  ReceivedReport,
+  ReceivedResult,
+} from './payloads.ts';
 export { createPresence, type Presence, type PresenceEntry } from './presence.ts';

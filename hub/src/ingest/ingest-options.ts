@@ -5,7 +5,12 @@ import type { Clock } from '@fairlead/shared/time';
 import type { NatsAccounts } from '../auth/nats-accounts/index.ts';
 import type { Actor } from '../decision-log/index.ts';
 import type { BusOptions } from './bus-connection.ts';
-import type { ReceivedAuditEvent, ReceivedBeat, ReceivedReport } from './payloads.ts';
+import type {
+  ReceivedAuditEvent,
+  ReceivedBeat,
+  ReceivedReport,
+  ReceivedResult,
+} from './payloads.ts';
 
 /**
  * Appends an agent's events in their order, each once: what the log has already is passed over. Gives the last
@@ -18,10 +23,11 @@ export type AppendAgentAudit = (
   actor: Actor,
 ) => Promise<Result<{ readonly sequence: number }, { readonly code: string }>>;
 
-/** Takes reports in, and with them the stream's sequence up to which all are taken; an empty batch sets it alone. */
+/** Takes reports and results of runs in, and with them the stream's sequence up to which all are taken; an empty batch sets it alone. */
 export type RecordReports = (
   reports: readonly ReceivedReport[],
   streamSequence: number,
+  results?: readonly ReceivedResult[],
 ) => void | Promise<void>;
 
 export type IngestCounter =

@@ -1,6 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AuditBatch, Beat, Health, Phase, Report, Wake } from '@fairlead/proto';
+import {
+  AuditBatch,
+  Beat,
+  Health,
+  Phase,
+  Report,
+  VerificationOutcome,
+  Wake,
+} from '@fairlead/proto';
 import type { ClusterId } from '@fairlead/shared/ids';
 import { ok } from '@fairlead/shared/result';
 import { systemClock } from '@fairlead/shared/time';
@@ -11,7 +19,7 @@ import { agentSubjects } from '../auth/nats-accounts/index.ts';
 import { connectBus } from './bus-connection.ts';
 import { createIngest } from './ingest.ts';
 import type { AppendAgentAudit, IngestOptions } from './ingest-options.ts';
-import type { ReceivedReport } from './payloads.ts';
+import type { ReceivedReport, ReceivedResult } from './payloads.ts';
 import { auditStream } from './streams.ts';
 import { type Bus, connectAgent, eventually, silent, startBus } from './testing.ts';
 
@@ -24,10 +32,12 @@ function createStore() {
   const audit: string[] = [];
   const watermarks = new Map<string, number>();
   const reports: ReceivedReport[] = [];
+  const results: ReceivedResult[] = [];
   let sequence = 0;
   return {
     audit,
     reports,
+    results,
     appended: [] as string[],
     sequence: () => sequence,
     append: (async (cluster, epoch, events) => {
@@ -39,8 +49,13 @@ function createStore() {
       }
       return ok({ sequence: watermarks.get(key) ?? 0 });
     }) satisfies AppendAgentAudit as AppendAgentAudit,
-    record: (received: readonly ReceivedReport[], streamSequence: number) => {
+    record: (
+      received: readonly ReceivedReport[],
+      streamSequence: number,
+      moreResults: readonly ReceivedResult[] = [],
+    ) => {
       reports.push(...received);
+      results.push(...moreResults);
       sequence = streamSequence;
     },
   };
@@ -149,6 +164,45 @@ describe('taking in what agents say', () => {
       () => store.appended.at(-1),
       (mark) => mark === `${cluster}/e1/40`,
     );
+    await connection.close();
+  });
+
+  test('GATE-10: takes results of verification runs in, each named by the cluster that may publish it', async () => {
+    const store = createStore();
+    await using _ingest = await startIngest(bus, store);
+    const cluster = newCluster();
+    const { connection } = await connectAgent(bus, cluster);
+    const { report } = agentSubjects(cluster);
+    const result = (runId: string, change: object = {}) =>
+      Report.encode(
+        Report.fromPartial({
+          agentEpoch: 'e1',
+          verificationResult: {
+            runId,
+            outcome: VerificationOutcome.VERIFICATION_OUTCOME_FAILED,
+            message: 'the Job has failed',
+            logTail: 'x'.repeat(40 * 1024),
+            ...change,
+          },
+        }),
+      ).finish();
+    const id = `${cluster}/e1/result/run00000001`;
+    await publish(connection, report, result('run00000001'), `${id}/0`);
+    // A re-send of the same try is dropped by the bus; another try is for the read model to tell.
+    await publish(connection, report, result('run00000001'), `${id}/0`);
+    await publish(connection, report, result('run00000001'), `${id}/1`);
+    await eventually(
+      'both results',
+      () => store.results.filter((each) => each.cluster === cluster).length,
+      (length) => length === 2,
+    );
+    const taken = store.results.filter((each) => each.cluster === cluster);
+    expect(taken.map(({ runId, outcome }) => [runId, outcome])).toEqual([
+      ['run00000001', 'failed'],
+      ['run00000001', 'failed'],
+    ]);
+    expect(taken[0]?.logTail).toHaveLength(32 * 1024);
+    expect(taken[0]?.logTruncated).toBe(true);
     await connection.close();
   });
 

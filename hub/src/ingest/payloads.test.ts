@@ -1,4 +1,4 @@
-import { AuditBatch, Health, Phase, Report } from '@fairlead/proto';
+import { AuditBatch, Health, Phase, Report, VerificationOutcome } from '@fairlead/proto';
 import type { ClusterId } from '@fairlead/shared/ids';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -69,9 +69,30 @@ function tried<Value>(read: () => Value): Value | 'refused' {
 describe('payloads of agents', () => {
   test('a report keeps its 50 worst objects and counts the rest', () => {
     const decoded = decodeReport(report, cluster, 77);
-    expect(decoded).toMatchObject({ phase: 'waiting', health: 'progressing', receivedAt: 77 });
-    expect(decoded.objects).toHaveLength(50);
-    expect(decoded.objectsTruncated).toBe(10);
+    if (!('report' in decoded)) throw new Error('no report');
+    const expected = { phase: 'waiting', health: 'progressing', receivedAt: 77 };
+    expect(decoded.report).toMatchObject(expected);
+    expect(decoded.report.objects).toHaveLength(50);
+    expect(decoded.report.objectsTruncated).toBe(10);
+  });
+
+  test('GATE-10: a result of a run without a usable id or outcome is refused', () => {
+    const result = (change: object) =>
+      Report.encode(
+        Report.fromPartial({
+          verificationResult: {
+            runId: 'run00000001',
+            outcome: VerificationOutcome.VERIFICATION_OUTCOME_PASSED,
+            ...change,
+          },
+        }),
+      ).finish();
+    expect(decodeReport(result({}), cluster, 77)).toMatchObject({
+      result: { runId: 'run00000001', cluster, outcome: 'passed', receivedAt: 77 },
+    });
+    for (const change of [{ runId: 'no id' }, { runId: '' }, { outcome: 0 }, { outcome: 9 }]) {
+      expect(tried(() => decodeReport(result(change), cluster, 77))).toBe('refused');
+    }
   });
 
   test('audit events out of their row are refused whole', () => {

@@ -1,15 +1,24 @@
-import { AuditBatch, Beat, Health, Phase, Report } from '@fairlead/proto';
+import {
+  AuditBatch,
+  Beat,
+  Health,
+  Phase,
+  Report,
+  VerificationOutcome,
+  type VerificationResult as WireResult,
+} from '@fairlead/proto';
 import {
   type ClusterId,
   type PipelineName,
   parseClusterId,
   parseCommitId,
   parseName,
+  parseNewId,
   type StageName,
 } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import type { AgentAuditEvent } from '../domain/events.ts';
-import type { TargetReport } from '../domain/promotion/index.ts';
+import type { TargetReport, VerificationResult } from '../domain/promotion/index.ts';
 import {
   agentTextCharactersMax,
   auditDetailsBytesMax,
@@ -17,6 +26,7 @@ import {
   digestCharactersMax,
   reportHeldObjectsMax,
   reportObjectsMax,
+  verificationLogCharactersMax,
 } from '../limits.ts';
 import { driftsOf, type ReceivedDrift } from './drifts.ts';
 
@@ -43,6 +53,13 @@ export type ReceivedReport = TargetReport & {
   readonly ignoredTotal: number;
   /** Agent's clock, shown and never compared. */
   readonly observedAt: Instant;
+};
+
+/** How a verification run ended, by the agent's word. */
+export type ReceivedResult = Omit<VerificationResult, 'runId'> & {
+  readonly runId: string;
+  readonly logTail: string;
+  readonly logTruncated: boolean;
 };
 
 export type ReceivedAuditEvent = Omit<
@@ -88,12 +105,41 @@ export function clusterOfSubject(subject: string): ClusterId {
   return id.value;
 }
 
+const outcomes: Readonly<Partial<Record<VerificationOutcome, ReceivedResult['outcome']>>> = {
+  [VerificationOutcome.VERIFICATION_OUTCOME_PASSED]: 'passed',
+  [VerificationOutcome.VERIFICATION_OUTCOME_FAILED]: 'failed',
+  [VerificationOutcome.VERIFICATION_OUTCOME_INCONCLUSIVE]: 'inconclusive',
+};
+
+/** What the subject of reports carries: the state of a unit, or the result of a verification run. */
 export function decodeReport(
   data: Uint8Array,
   cluster: ClusterId,
   receivedAt: Instant,
-): ReceivedReport {
+): { readonly report: ReceivedReport } | { readonly result: ReceivedResult } {
   const report = decode('report', data, Report.decode);
+  const { verificationResult } = report;
+  return verificationResult
+    ? { result: resultOf(verificationResult, cluster, receivedAt) }
+    : { report: reportOf(report, cluster, receivedAt) };
+}
+
+function resultOf(result: WireResult, cluster: ClusterId, receivedAt: Instant): ReceivedResult {
+  const outcome = outcomes[result.outcome];
+  if (outcome === undefined) throw new PayloadInvalidError(`unknown outcome ${result.outcome}`);
+  const { logTail, logTruncated } = result;
+  return {
+    runId: parsed('run id', parseNewId(result.runId)),
+    cluster,
+    outcome,
+    message: textOf(result.message),
+    logTail: logTail.slice(-verificationLogCharactersMax),
+    logTruncated: logTruncated || logTail.length > verificationLogCharactersMax,
+    receivedAt,
+  };
+}
+
+function reportOf(report: Report, cluster: ClusterId, receivedAt: Instant): ReceivedReport {
   const phase = phases[report.phase];
   if (phase === undefined) throw new PayloadInvalidError(`unknown phase ${report.phase}`);
   return {

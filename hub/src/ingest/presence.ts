@@ -6,6 +6,8 @@ export type PresenceEntry = {
   readonly lastSeenAt: Instant;
   readonly instanceId: string;
   readonly agentVersion: string;
+  /** What it can do beyond the protocol's first version, as its watch said. */
+  readonly features?: readonly string[];
   /** Agent's clock minus the hub's, from its last beat: shown, and decides nothing. */
   readonly clockSkewMs?: number;
   readonly unitsTotal?: number;

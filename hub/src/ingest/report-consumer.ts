@@ -3,7 +3,12 @@ import { reportBatchMessagesMax } from '../limits.ts';
 import { inBatches } from './batches.ts';
 import type { IngestOptions } from './ingest-options.ts';
 import type { CountInvalid } from './invalid-counter.ts';
-import { clusterOfSubject, decodeReport, type ReceivedReport } from './payloads.ts';
+import {
+  clusterOfSubject,
+  decodeReport,
+  type ReceivedReport,
+  type ReceivedResult,
+} from './payloads.ts';
 import { reportStream } from './streams.ts';
 
 type ReportOptions = Pick<IngestOptions, 'recordReports' | 'count'> & {
@@ -31,17 +36,21 @@ export async function consumeReports(options: ReportOptions): Promise<void> {
     for await (const batch of inBatches(messages, reportBatchMessagesMax)) {
       if (signal.aborted) return;
       const reports: ReceivedReport[] = [];
+      const results: ReceivedResult[] = [];
       for (const message of batch) {
         try {
           // The broker's time of receipt: the same again when the read model is rebuilt.
           const receivedAt = message.time.getTime();
-          reports.push(decodeReport(message.data, clusterOfSubject(message.subject), receivedAt));
+          const cluster = clusterOfSubject(message.subject);
+          const decoded = decodeReport(message.data, cluster, receivedAt);
+          if ('report' in decoded) reports.push(decoded.report);
+          else results.push(decoded.result);
         } catch (error) {
           options.invalid(message.subject, error);
         }
       }
       const sequence = batch.at(-1)?.seq ?? options.after;
-      await options.recordReports(reports, sequence);
+      await options.recordReports(reports, sequence, results);
       options.onPosition(sequence);
       options.count?.('fairlead_reports_total', reports.length);
     }

@@ -126,6 +126,8 @@ async function openWorld() {
     watchedMs: clock.now,
     commands: hub,
     statusesOfPipeline: () => [],
+    verificationsOf: () => [],
+    samplesOf: () => [],
   });
   const join_ = (environment: string) => {
     const id = `cluster-${clusters.length}`;

@@ -41,6 +41,8 @@ async function startHub(pipelines: readonly PipelineName[], given?: DecisionLog)
     watchedMs: clock.now,
     commands,
     statusesOfPipeline: () => [],
+    verificationsOf: () => [],
+    samplesOf: () => [],
   });
   const stop = new AbortController();
   const loop = { clock, signal: stop.signal, logger };

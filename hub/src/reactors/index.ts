@@ -8,6 +8,7 @@ export {
 } from './configuration.ts';
 export { createFleetReactor, type FleetReactorOptions, type Presence } from './fleet.ts';
 export { createFreezeReactor, type FreezeReactorOptions } from './freezes.ts';
+export { createMetricReactor, type MetricReactor, type MetricReactorOptions } from './metrics.ts';
 export {
   createPromotionReactor,
   type PromotionReactor,

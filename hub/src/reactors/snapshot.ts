@@ -6,8 +6,10 @@ import { peopleOf } from '../domain/hub/index.ts';
 import type {
   ClusterSnapshot,
   CommitStatus,
+  MetricSample,
   Snapshot,
   TargetReport,
+  VerificationResult,
 } from '../domain/promotion/index.ts';
 import { statusesOfCommit } from '../domain/repository/index.ts';
 import type { StatusView } from '../read-model/index.ts';
@@ -17,6 +19,8 @@ export type SnapshotSources = {
   readonly statusesOfPipeline: (pipeline: PipelineName) => StatusView[];
   readonly clusterSnapshots: () => ClusterSnapshot[];
   readonly reportsOf: (pipeline: PipelineName) => TargetReport[];
+  readonly verificationsOf: (pipeline: PipelineName) => VerificationResult[];
+  readonly samplesOf: (pipeline: PipelineName) => MetricSample[];
   /** See the snapshot. */
   readonly watchedMs: () => number;
 };
@@ -39,8 +43,8 @@ export const createSnapshotReader =
       freezesVersion: version,
       people: peopleOf((await sources.commands.hubState()).tokens.values()),
       statuses: await statusesOf(sources, pipeline),
-      verifications: [],
-      samples: [],
+      verifications: sources.verificationsOf(pipeline),
+      samples: sources.samplesOf(pipeline),
     };
   };
 

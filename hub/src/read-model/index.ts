@@ -14,6 +14,7 @@ export type {
   ClusterView,
   DriftFilter,
   DriftView,
+  OpenAnalysis,
   Page,
   PageRequest,
   PipelineView,
@@ -31,6 +32,8 @@ export type {
   TargetFilter,
   TargetView,
   TokenView,
+  VerificationFilter,
+  VerificationRunView,
 } from './queries/index.ts';
 export {
   openReadModel,
@@ -39,3 +42,4 @@ export {
   type ReadModelOptions,
 } from './read-model.ts';
 export type { DriftOfObject, ObjectReport, ReceivedReport } from './reports.ts';
+export type { NewSample, ReceivedResult } from './results.ts';

@@ -287,6 +287,54 @@ const migrations: readonly string[] = [
    ) STRICT, WITHOUT ROWID`,
   `CREATE INDEX statuses_early ON statuses (repository, early, position)`,
   `ALTER TABLE stages ADD COLUMN ref_note TEXT`,
+  `CREATE TABLE verification_runs (
+     run_id       TEXT    PRIMARY KEY,
+     pipeline     TEXT    NOT NULL,
+     stage        TEXT    NOT NULL,
+     commit_id    TEXT    NOT NULL,
+     name         TEXT    NOT NULL,
+     in_stage     TEXT    NOT NULL,
+     cluster_id   TEXT    NOT NULL,
+     cluster_name TEXT    NOT NULL,
+     asked_by     TEXT,
+     started_at   INTEGER NOT NULL,
+     deadline_at  INTEGER NOT NULL,
+     ended_at     INTEGER,
+     outcome      TEXT,
+     message      TEXT,
+     revokes      INTEGER NOT NULL,
+     run_order    TEXT    NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX verification_runs_open ON verification_runs (cluster_id, ended_at);
+   CREATE INDEX verification_runs_pipeline ON verification_runs (pipeline, started_at);
+   CREATE TABLE metric_analyses (
+     run_id     TEXT    PRIMARY KEY,
+     pipeline   TEXT    NOT NULL,
+     stage      TEXT    NOT NULL,
+     commit_id  TEXT    NOT NULL,
+     name       TEXT    NOT NULL,
+     started_at INTEGER NOT NULL,
+     ended_at   INTEGER,
+     rule       TEXT    NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX metric_analyses_open ON metric_analyses (ended_at);
+   CREATE TABLE verification_results (
+     run_id        TEXT    PRIMARY KEY,
+     cluster_id    TEXT    NOT NULL,
+     outcome       TEXT    NOT NULL,
+     message       TEXT    NOT NULL,
+     log_tail      TEXT    NOT NULL,
+     log_truncated INTEGER NOT NULL,
+     received_at   INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE metric_samples (
+     run_id  TEXT    NOT NULL,
+     ordinal INTEGER NOT NULL,
+     at      INTEGER NOT NULL,
+     value   REAL,
+     message TEXT    NOT NULL,
+     PRIMARY KEY (run_id, ordinal)
+   ) STRICT, WITHOUT ROWID`,
 ];
 
 /** The file is of a newer program; it can be deleted, because everything in it can be read again. */

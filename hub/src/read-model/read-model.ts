@@ -10,6 +10,12 @@ import { createOrm } from './orm.ts';
 import { createQueries, type Queries } from './queries/index.ts';
 import { replaceLogTables } from './rebuild.ts';
 import { createRecordReports, type ReceivedReport, reportStreamSequence } from './reports.ts';
+import {
+  createRecordResults,
+  createRecordSample,
+  type NewSample,
+  type ReceivedResult,
+} from './results.ts';
 import { createWaiters } from './waiters.ts';
 
 export type ReadModelOptions = {
@@ -45,7 +51,13 @@ export type ReadModel = Queries & {
   /** Folds the whole log again, beside the tables in use, and then replaces them in one step. */
   readonly rebuild: () => Promise<void>;
   /** One transaction; `streamSequence` is that of the last message taken from the stream of reports. */
-  readonly recordReports: (reports: readonly ReceivedReport[], streamSequence: number) => void;
+  readonly recordReports: (
+    reports: readonly ReceivedReport[],
+    streamSequence: number,
+    results?: readonly ReceivedResult[],
+  ) => void;
+  /** A measurement of the hub's own, for an analysis that is open. */
+  readonly recordSample: (sample: NewSample) => void;
   readonly reportStreamSequence: () => number;
   readonly close: () => Promise<void>;
 } & AsyncDisposable;
@@ -119,7 +131,20 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
   }
 
   const follower = keepFollowing({ log, logger, follow: () => exclusively(follow) });
-  const takeReports = database.transaction(createRecordReports(orm));
+  const recordReports = createRecordReports(orm);
+  const recordResults = createRecordResults(orm);
+  const takeReports = database.transaction(
+    (
+      reports: readonly ReceivedReport[],
+      streamSequence: number,
+      results: readonly ReceivedResult[],
+    ) => {
+      const taken = recordResults(results);
+      const reported = recordReports(reports, streamSequence);
+      return { ...taken, pipelines: new Set([...reported, ...taken.pipelines]) };
+    },
+  );
+  const takeSample = database.transaction(createRecordSample(orm));
   const close = async () => {
     if (closed) return;
     closed = true;
@@ -146,8 +171,19 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
       return () => listeners.delete(listener);
     },
     rebuild: () => exclusively(refold),
-    recordReports: (reports, streamSequence) => {
-      const pipelines = takeReports.immediate(reports, streamSequence);
+    recordSample: (sample) => {
+      const pipeline = takeSample.immediate(sample);
+      if (pipeline === undefined) return;
+      const none = new Set<never>();
+      const pipelines = new Set([pipeline]);
+      publish({ registrations: none, assignments: none, pipelines, freezes: none });
+    },
+    recordReports: (reports, streamSequence, results = []) => {
+      const { pipelines, ignored } = takeReports.immediate(reports, streamSequence, results);
+      for (const { result, reason } of ignored) {
+        const { runId, cluster, outcome } = result;
+        logger.warn({ runId, cluster, outcome, reason }, 'a result of a verification is ignored');
+      }
       if (pipelines.size === 0) return;
       const none = new Set<never>();
       publish({ registrations: none, assignments: none, pipelines, freezes: none });

@@ -1,15 +1,20 @@
 import type { ClusterId } from '@fairlead/shared/ids';
-import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { index, integer, primaryKey, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import type { AheadUnit } from '../domain/fleet/index.ts';
 import type { Permission } from '../domain/hub/index.ts';
-import type { PipelineDefinition, RepositoryDefinition } from '../domain/pipeline/definition.ts';
+import type {
+  MetricRule,
+  PipelineDefinition,
+  RepositoryDefinition,
+} from '../domain/pipeline/definition.ts';
 import {
   type GateResult,
   type RolloutTarget,
   rolloutKinds,
   type WithdrawalCause,
 } from '../domain/promotion/events.ts';
-import type { Assignment } from '../domain/rollout/index.ts';
+import type { RunOutcome } from '../domain/promotion/verification/events.ts';
+import type { Assignment, VerificationOrder } from '../domain/rollout/index.ts';
 import type { DriftOfObject } from './reports.ts';
 
 // The shape that the migrations make. Times are hub milliseconds. Tables of the log come first: a fold of the log fills
@@ -464,6 +469,72 @@ export const reportCheckpointTable = sqliteTable('report_checkpoint', {
   streamSequence: integer('stream_sequence').notNull(),
 });
 
+/** Runs of verifications and analyses of metrics, as the log tells of them. */
+export const verificationRunTable = sqliteTable(
+  'verification_runs',
+  {
+    runId: text('run_id').primaryKey(),
+    pipeline: text('pipeline').notNull(),
+    stage: text('stage').notNull(),
+    commit: text('commit_id').notNull(),
+    name: text('name').notNull(),
+    inStage: text('in_stage').notNull(),
+    clusterId: text('cluster_id').$type<ClusterId>().notNull(),
+    clusterName: text('cluster_name').notNull(),
+    askedBy: text('asked_by'),
+    startedAt: integer('started_at').notNull(),
+    deadlineAt: integer('deadline_at').notNull(),
+    endedAt: integer('ended_at'),
+    outcome: text('outcome').$type<RunOutcome>(),
+    message: text('message'),
+    revokes: flag('revokes').notNull(),
+    order: json<VerificationOrder>('run_order').notNull(),
+  },
+  (table) => [
+    index('verification_runs_open').on(table.clusterId, table.endedAt),
+    index('verification_runs_pipeline').on(table.pipeline, table.startedAt),
+  ],
+);
+
+export const metricAnalysisTable = sqliteTable(
+  'metric_analyses',
+  {
+    runId: text('run_id').primaryKey(),
+    pipeline: text('pipeline').notNull(),
+    stage: text('stage').notNull(),
+    commit: text('commit_id').notNull(),
+    name: text('name').notNull(),
+    startedAt: integer('started_at').notNull(),
+    endedAt: integer('ended_at'),
+    rule: json<MetricRule>('rule').notNull(),
+  },
+  (table) => [index('metric_analyses_open').on(table.endedAt)],
+);
+
+/** What agents said of runs; the first word of the cluster that was to run it. */
+export const verificationResultTable = sqliteTable('verification_results', {
+  runId: text('run_id').primaryKey(),
+  clusterId: text('cluster_id').$type<ClusterId>().notNull(),
+  outcome: text('outcome').$type<RunOutcome>().notNull(),
+  message: text('message').notNull(),
+  logTail: text('log_tail').notNull(),
+  logTruncated: flag('log_truncated').notNull(),
+  receivedAt: integer('received_at').notNull(),
+});
+
+/** What the hub itself measured; no log and no stream has it, so a fold anew leaves it. */
+export const metricSampleTable = sqliteTable(
+  'metric_samples',
+  {
+    runId: text('run_id').notNull(),
+    ordinal: integer('ordinal').notNull(),
+    at: integer('at').notNull(),
+    value: real('value'),
+    message: text('message').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.runId, table.ordinal] })],
+);
+
 /** What a fold of the log fills. The checkpoint is not among them: it names how far they are filled. */
 export const logTables = [
   clusterTable,
@@ -477,6 +548,8 @@ export const logTables = [
   rolloutTargetTable,
   admissionTable,
   targetTable,
+  verificationRunTable,
+  metricAnalysisTable,
   auditTable,
   tokenTable,
   approvalTable,

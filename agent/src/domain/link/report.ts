@@ -93,7 +93,9 @@ export type AuditKind =
   | 'ObjectReplaced'
   | 'HookFinished'
   | 'UnitHealthy'
-  | 'UnitDegraded';
+  | 'UnitDegraded'
+  | 'VerificationStarted'
+  | 'VerificationEnded';
 
 /** A durable fact about the unit. The link adds the sequence and the time. `details` hold no secret value. */
 export type AuditEntry = {

@@ -16,6 +16,8 @@ import { assignmentOf } from '../../journal/testing/index.ts';
 import { createRenderer, type RendererDependencies, type RenderFailure } from '../index.ts';
 
 export type WorldOptions = Partial<Omit<RendererDependencies, 'cacheDirectory' | 'programs'>> & {
+  /** Only this manifest of the path. */
+  readonly file?: string;
   readonly programs?: Partial<RendererDependencies['programs']>;
 };
 
@@ -88,11 +90,12 @@ export async function createRenderWorld(defaults: WorldOptions = {}): Promise<Re
         render: { ...base.render, ...render },
         apply: { ...base.apply, ...apply },
       };
-      const rendered = await rendererOf(options).render(
-        assignment,
-        tree,
-        new AbortController().signal,
-      );
+      const renderer = rendererOf(options);
+      const { signal } = new AbortController();
+      const { file } = options;
+      const rendered = await (file === undefined
+        ? renderer.render(assignment, tree, signal)
+        : renderer.renderFile(file, assignment, tree, signal));
       if (!rendered.ok) return { failure: rendered.error };
       const names = rendered.value.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
       return { objects: rendered.value, names };

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { ChangeDocument, DeclaredFreezeDocument, FreezeDocument } from '../../http/index.ts';
 import { segment } from '../api-client.ts';
-import { parseDurationArgument, parseFreezeSubject, parseTimeArgument } from '../arguments.ts';
+import { parseDurationArgument, parsePipelineOrStage, parseTimeArgument } from '../arguments.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -17,7 +17,7 @@ type FreezeOptions = {
   for?: number;
   running: 'drain' | 'stop';
 };
-type Subject = ReturnType<typeof parseFreezeSubject>;
+type Subject = ReturnType<typeof parsePipelineOrStage>;
 
 export function addFreezeCommands(program: Command, context: CliContext): void {
   program
@@ -26,7 +26,7 @@ export function addFreezeCommands(program: Command, context: CliContext): void {
     .argument(
       '[pipeline/stage]',
       'what to freeze; without it and --project, all',
-      parseFreezeSubject,
+      parsePipelineOrStage,
     )
     .option('--project <name>', 'every pipeline of a project')
     .requiredOption('--reason <text>', 'why, for everybody who waits')

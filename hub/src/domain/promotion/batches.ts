@@ -16,6 +16,7 @@ import {
   stageState,
 } from './state.ts';
 import type { Step } from './step.ts';
+import { isRevoked } from './verification/needs.ts';
 
 /** Lets joined clusters take part, and starts the next batch of the running rollout. */
 export const batchSteps: Step = (state, stage, { fleet }) => {
@@ -75,7 +76,7 @@ type BatchContext = {
 /** What is asked again for each batch: windows and freezes, and what the definition asks for since the admission. */
 export const batchGates = (context: BatchContext): GateResult[] =>
   gatesOf(context, [
-    ...(isRollback(context.rollout) ? [] : changedGates(context)),
+    ...(isRollback(context.rollout) ? [] : [...changedGates(context), ...revokedGates(context)]),
     ...assignmentGates(context.rollout),
   ]);
 
@@ -92,8 +93,19 @@ function gatesOf(
   return evaluateGates({ state, stage, inStage, release, at: fleet.at, fleet }, names);
 }
 
+/** A verification that has failed since the admission stops the batches that have not started (GATE-09). */
+const revokedGates = ({ state, stage, inStage, rollout }: BatchContext): GateName[] =>
+  isRevoked(inStage, rollout.release) &&
+  !changedGates({ state, stage, rollout }).includes('verification')
+    ? ['verification']
+    : [];
+
 /** Gates of which the definition in force asks otherwise than the one that the rollout was admitted by. */
-function changedGates({ state, stage, rollout }: BatchContext): GateName[] {
+function changedGates({
+  state,
+  stage,
+  rollout,
+}: Pick<BatchContext, 'state' | 'stage' | 'rollout'>): GateName[] {
   if (rollout.revision === state.revision) return [];
   const admitted = stageOfRollout(state, stage, rollout).gates;
   const { gates } = stage;

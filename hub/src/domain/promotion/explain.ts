@@ -331,6 +331,7 @@ export function nextWakeAt(state: PipelineState, snapshot: Snapshot): Instant | 
   const instants = state.definition.stages.flatMap((stage) => {
     const inStage = stageState(state, stage.name);
     const due = [...expiries(values(inStage.approvals)), ...flowChanges(state, stage, fleet)];
+    due.push(...inStage.verifications.flatMap((run) => (run.ended ? [] : [run.deadlineAt])));
     if (inStage.rollout !== undefined) due.push(...rolloutWakes(state, stage, fleet));
     if (inStage.rollout !== undefined && !stage.supersede.interrupt) return due;
     const { release } = candidateOf(state, stage, at);

@@ -16,6 +16,7 @@ export { evolvePipeline } from './evolve.ts';
 export { explain, nextWakeAt, type StageExplanation, type TargetExplanation } from './explain.ts';
 export { clustersOfStage, fleetView } from './fleet-view.ts';
 export { evaluateGates, isOpen } from './gates/index.ts';
+export { samplesWanted } from './metric/judge.ts';
 export { emptyMap, get, type PersistentMap, withEntry } from './persistent-map.ts';
 export { retainedReleases } from './retention.ts';
 export {
@@ -26,6 +27,7 @@ export {
   snapshotOf,
   type TargetReport,
   type VerificationResult,
+  verificationsFeature,
 } from './snapshot.ts';
 export type { StageRefOutcome } from './stage-ref/events.ts';
 export type { StageRef } from './stage-ref/state.ts';

@@ -14,7 +14,12 @@ export type ClusterSnapshot = {
   /** Hub time since which it has this status. */
   readonly statusSince?: Instant;
   readonly agentVersion?: string;
+  /** What its agent can do beyond the protocol's first version; absent: it has not said since the hub started. */
+  readonly features?: readonly string[];
 };
+
+/** The word of an agent that runs Jobs of verifications. */
+export const verificationsFeature = 'verifications';
 
 /** The newest report of one target. Counts as evidence only if generation and commit equal the assignment. */
 export type TargetReport = {

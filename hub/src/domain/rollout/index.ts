@@ -13,4 +13,5 @@ export {
   treeRoot,
   withdrawnAssignment,
 } from './assignment.ts';
+export { composeVerificationOrder, type VerificationOrder } from './verification-order.ts';
 export { amountAtLeastOne, amountOf, listOf, planWaves, type WavePlan } from './waves.ts';

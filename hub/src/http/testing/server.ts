@@ -66,6 +66,8 @@ export async function startHttpFixture({
       reportsOf: readModel.snapshotOf,
       commands,
       statusesOfPipeline: readModel.statusesOfPipeline,
+      verificationsOf: readModel.verificationResultsOf,
+      samplesOf: readModel.metricSamplesOf,
       watchedMs: systemClock.now,
     }),
     lastSeenOf: () => undefined,

@@ -17,6 +17,7 @@ import type { Entry, FoldBatch } from './batch.ts';
 import { createRolloutFold } from './rollouts.ts';
 import { createStatusFold } from './statuses.ts';
 import { createTargetFold } from './targets.ts';
+import { createVerificationFold } from './verifications.ts';
 
 type StageChange = Partial<typeof stageTable.$inferInsert>;
 type Of<Type extends PipelineEvent['type']> = Extract<PipelineEvent, { type: Type }>;
@@ -27,6 +28,7 @@ export function createPipelineFold(orm: Orm) {
   const targets = createTargetFold(orm);
   const approvals = createApprovalFold(orm);
   const statuses = createStatusFold(orm);
+  const verifications = createVerificationFold(orm, targets.definitionOf);
   const changeStage = (pipeline: string, name: string, change: StageChange) => {
     orm
       .update(stageTable)
@@ -64,6 +66,7 @@ export function createPipelineFold(orm: Orm) {
       case 'PipelineDefined':
         return define(orm, batch, pipeline, event);
       case 'PipelineRemoved':
+        verifications.pipelineRemoved(batch, pipeline, recordedAt);
         orm
           .update(stageTable)
           .set({ heldWithdrawal: null })
@@ -216,11 +219,15 @@ export function createPipelineFold(orm: Orm) {
       case 'ReleaseWaiting':
       case 'ReleasePinned':
       case 'ReleaseUnpinned':
-      case 'VerificationStarted':
-      case 'VerificationEnded':
-      case 'MetricAnalysisStarted':
-      case 'MetricAnalysisEnded':
         return;
+      case 'VerificationStarted':
+        return verifications.runStarted(batch, pipeline, event);
+      case 'VerificationEnded':
+        return verifications.runEnded(batch, event);
+      case 'MetricAnalysisStarted':
+        return verifications.analysisStarted(batch, pipeline, event);
+      case 'MetricAnalysisEnded':
+        return verifications.analysisEnded(event);
       default:
         return unreachable(event);
     }

@@ -119,5 +119,5 @@ export function createTargetFold(orm: Orm) {
       .run();
   };
 
-  return { assign, withdraw, deleted };
+  return { assign, withdraw, deleted, definitionOf };
 }

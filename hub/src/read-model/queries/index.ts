@@ -12,6 +12,7 @@ import { stageQueries } from './stages.ts';
 import { statusQueries } from './statuses.ts';
 import { targetQueries } from './targets.ts';
 import { tokenQueries } from './tokens.ts';
+import { verificationQueries } from './verifications.ts';
 
 export type { ApprovalFilter, ApprovalView } from './approvals.ts';
 export type { AuditFilter, AuditIndexView } from './audit.ts';
@@ -26,6 +27,7 @@ export type { StageView } from './stages.ts';
 export type { StatusView } from './statuses.ts';
 export type { ReportObjectView, ReportView, TargetFilter, TargetView } from './targets.ts';
 export type { TokenView } from './tokens.ts';
+export type { OpenAnalysis, VerificationFilter, VerificationRunView } from './verifications.ts';
 
 export const createQueries = (orm: Orm) => ({
   ...clusterQueries(orm),
@@ -39,5 +41,6 @@ export const createQueries = (orm: Orm) => ({
   ...tokenQueries(orm),
   ...approvalQueries(orm),
   ...statusQueries(orm),
+  ...verificationQueries(orm),
 });
 export type Queries = ReturnType<typeof createQueries>;

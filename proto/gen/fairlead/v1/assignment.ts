@@ -229,6 +229,40 @@ export interface DeletionBudget {
   percentMax: number;
 }
 
+/**
+ * A Job that the hub wants to have run once in this cluster, to decide by its outcome whether a release may go on. It is
+ * state like an assignment: it is listed as long as it is open (see VerificationRuns), and it is never run twice.
+ */
+export interface VerificationRun {
+  /** 8 to 40 characters a-z, 0-9; made for this run alone and never used again. It names the Job, and the result carries it. */
+  runId: string;
+  /** The verification's name in the pipeline, for people. */
+  name: string;
+  /**
+   * Complete, as if it were assigned: the commit, the tree (`root`), and the render options, namespace, service account and
+   * signature policy under which the Job runs. `path` is the folder of the Job's file. The cluster's policy judges it as it
+   * judges any assignment; it is never accepted as the unit's own.
+   */
+  assignment?:
+    | Assignment
+    | undefined;
+  /** Name of the file in `path` that holds exactly one `batch/v1` Job. */
+  file: string;
+  /** How long the Job may run. When it is over the Job is stopped and the result is inconclusive. */
+  timeoutMs: number;
+}
+
+/**
+ * Every open run of the cluster, complete; an empty list means that there is none. A run that is not listed any more has
+ * ended for the hub: its result has arrived or is not wanted, so the agent forgets it and removes its Job. A run that was
+ * once dropped is not run again, should it be listed anew.
+ */
+export interface VerificationRuns {
+  /** The hub's epoch: an agent passes over a list of an epoch that it was not told to accept. */
+  epoch: number;
+  runs: VerificationRun[];
+}
+
 function createBaseAssignment(): Assignment {
   return {
     pipeline: "",
@@ -1355,6 +1389,178 @@ export const DeletionBudget: MessageFns<DeletionBudget> = {
     const message = createBaseDeletionBudget();
     message.objectsMax = object.objectsMax ?? 0;
     message.percentMax = object.percentMax ?? 0;
+    return message;
+  },
+};
+
+function createBaseVerificationRun(): VerificationRun {
+  return { runId: "", name: "", assignment: undefined, file: "", timeoutMs: 0 };
+}
+
+export const VerificationRun: MessageFns<VerificationRun> = {
+  encode(message: VerificationRun, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.assignment !== undefined) {
+      Assignment.encode(message.assignment, writer.uint32(26).fork()).join();
+    }
+    if (message.file !== "") {
+      writer.uint32(34).string(message.file);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(40).uint64(message.timeoutMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerificationRun {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerificationRun();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.assignment = Assignment.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.file = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.timeoutMs = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<VerificationRun>, I>>(base?: I): VerificationRun {
+    return VerificationRun.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<VerificationRun>, I>>(object: I): VerificationRun {
+    const message = createBaseVerificationRun();
+    message.runId = object.runId ?? "";
+    message.name = object.name ?? "";
+    message.assignment = (object.assignment !== undefined && object.assignment !== null)
+      ? Assignment.fromPartial(object.assignment)
+      : undefined;
+    message.file = object.file ?? "";
+    message.timeoutMs = object.timeoutMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseVerificationRuns(): VerificationRuns {
+  return { epoch: 0, runs: [] };
+}
+
+export const VerificationRuns: MessageFns<VerificationRuns> = {
+  encode(message: VerificationRuns, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(8).uint64(message.epoch);
+    }
+    for (const v of message.runs) {
+      VerificationRun.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerificationRuns {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerificationRuns();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.runs.push(VerificationRun.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<VerificationRuns>, I>>(base?: I): VerificationRuns {
+    return VerificationRuns.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<VerificationRuns>, I>>(object: I): VerificationRuns {
+    const message = createBaseVerificationRuns();
+    message.epoch = object.epoch ?? 0;
+    message.runs = object.runs?.map((e) => VerificationRun.fromPartial(e)) || [];
     return message;
   },
 };

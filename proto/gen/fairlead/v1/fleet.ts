@@ -7,6 +7,24 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
+export const VerificationOutcome = {
+  VERIFICATION_OUTCOME_UNSPECIFIED: 0,
+  VERIFICATION_OUTCOME_PASSED: 1,
+  /** VERIFICATION_OUTCOME_FAILED - The Job failed, or the cluster does not let it run. */
+  VERIFICATION_OUTCOME_FAILED: 2,
+  /** VERIFICATION_OUTCOME_INCONCLUSIVE - It cannot be told: no time was left, or the Job went away. */
+  VERIFICATION_OUTCOME_INCONCLUSIVE: 3,
+} as const;
+
+export type VerificationOutcome = typeof VerificationOutcome[keyof typeof VerificationOutcome];
+
+export namespace VerificationOutcome {
+  export type VERIFICATION_OUTCOME_UNSPECIFIED = typeof VerificationOutcome.VERIFICATION_OUTCOME_UNSPECIFIED;
+  export type VERIFICATION_OUTCOME_PASSED = typeof VerificationOutcome.VERIFICATION_OUTCOME_PASSED;
+  export type VERIFICATION_OUTCOME_FAILED = typeof VerificationOutcome.VERIFICATION_OUTCOME_FAILED;
+  export type VERIFICATION_OUTCOME_INCONCLUSIVE = typeof VerificationOutcome.VERIFICATION_OUTCOME_INCONCLUSIVE;
+}
+
 export const DriftState = {
   DRIFT_STATE_UNSPECIFIED: 0,
   /** DRIFT_STATE_REPORTED - The unit's policy is to report and not to repair. */
@@ -139,7 +157,31 @@ export interface Report {
   /** Names exactly the set of objects that is held: a confirmation carries it back, and a set that has changed is held again. */
   pruneHeldDigest: string;
   /** What differs from the commit and is not repaired at once. */
-  drifts?: Drifts | undefined;
+  drifts?:
+    | Drifts
+    | undefined;
+  /**
+   * Set: the message is the result of a verification run, and says nothing of a unit. Of the fields above only
+   * `agent_epoch` and `observed_at_ms` are set. Its message id is `<cluster id>/<agent epoch>/result/<run id>/<try>`.
+   */
+  verificationResult?: VerificationResult | undefined;
+}
+
+/**
+ * How a VerificationRun ended. It is sent until the hub no longer lists the run, so it may arrive more than once: the first
+ * counts.
+ */
+export interface VerificationResult {
+  runId: string;
+  outcome: VerificationOutcome;
+  /** Why, in words for a person. */
+  message: string;
+  /**
+   * The end of what the Job's containers wrote, at most 32 KiB, each container headed by a line with its name. It may hold
+   * whatever the containers print: the agent masks nothing.
+   */
+  logTail: string;
+  logTruncated: boolean;
 }
 
 export interface Drifts {
@@ -374,6 +416,7 @@ function createBaseReport(): Report {
     pruneHeld: [],
     pruneHeldDigest: "",
     drifts: undefined,
+    verificationResult: undefined,
   };
 }
 
@@ -438,6 +481,9 @@ export const Report: MessageFns<Report> = {
     }
     if (message.drifts !== undefined) {
       Drifts.encode(message.drifts, writer.uint32(162).fork()).join();
+    }
+    if (message.verificationResult !== undefined) {
+      VerificationResult.encode(message.verificationResult, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -615,6 +661,14 @@ export const Report: MessageFns<Report> = {
             message.drifts = Drifts.decode(reader, reader.uint32());
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.verificationResult = VerificationResult.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -654,6 +708,112 @@ export const Report: MessageFns<Report> = {
     message.drifts = (object.drifts !== undefined && object.drifts !== null)
       ? Drifts.fromPartial(object.drifts)
       : undefined;
+    message.verificationResult = (object.verificationResult !== undefined && object.verificationResult !== null)
+      ? VerificationResult.fromPartial(object.verificationResult)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseVerificationResult(): VerificationResult {
+  return { runId: "", outcome: 0, message: "", logTail: "", logTruncated: false };
+}
+
+export const VerificationResult: MessageFns<VerificationResult> = {
+  encode(message: VerificationResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(16).int32(message.outcome);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    if (message.logTail !== "") {
+      writer.uint32(34).string(message.logTail);
+    }
+    if (message.logTruncated !== false) {
+      writer.uint32(40).bool(message.logTruncated);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerificationResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerificationResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.logTail = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.logTruncated = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<VerificationResult>, I>>(base?: I): VerificationResult {
+    return VerificationResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<VerificationResult>, I>>(object: I): VerificationResult {
+    const message = createBaseVerificationResult();
+    message.runId = object.runId ?? "";
+    message.outcome = object.outcome ?? 0;
+    message.message = object.message ?? "";
+    message.logTail = object.logTail ?? "";
+    message.logTruncated = object.logTruncated ?? false;
     return message;
   },
 };

@@ -22,7 +22,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { Assignment } from "./assignment.ts";
+import { Assignment, VerificationRuns } from "./assignment.ts";
 import { FieldDifference, ObjectReference } from "./fleet.ts";
 
 export const PlanAction = {
@@ -132,6 +132,11 @@ export interface WatchAssignmentsRequest {
   agentVersion: string;
   /** Identifies the agent's process: two live ones with one certificate are a cloned identity. */
   instanceId: string;
+  /**
+   * What this agent can do beyond the protocol's first version, each a word. `verifications`: it takes VerificationRuns.
+   * Words that the hub does not know are passed over. They say what the hub need not try, and give no right.
+   */
+  features: string[];
 }
 
 export interface KnownAssignment {
@@ -150,6 +155,9 @@ export interface WatchAssignmentsResponse {
     /** Sent when nothing else is, so that a half-open connection is noticed. */
     { $case: "keepAlive"; keepAlive: KeepAlive }
     | { $case: "planRequest"; planRequest: PlanRequest }
+    | //
+    /** Sent once after each `snapshot_complete` and whenever it changes, only to an agent with the feature `verifications`. */
+    { $case: "verificationRuns"; verificationRuns: VerificationRuns }
     | undefined;
 }
 
@@ -950,7 +958,7 @@ export const Identity: MessageFns<Identity> = {
 };
 
 function createBaseWatchAssignmentsRequest(): WatchAssignmentsRequest {
-  return { known: [], agentVersion: "", instanceId: "" };
+  return { known: [], agentVersion: "", instanceId: "", features: [] };
 }
 
 export const WatchAssignmentsRequest: MessageFns<WatchAssignmentsRequest> = {
@@ -963,6 +971,9 @@ export const WatchAssignmentsRequest: MessageFns<WatchAssignmentsRequest> = {
     }
     if (message.instanceId !== "") {
       writer.uint32(26).string(message.instanceId);
+    }
+    for (const v of message.features) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -1004,6 +1015,14 @@ export const WatchAssignmentsRequest: MessageFns<WatchAssignmentsRequest> = {
             message.instanceId = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.features.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1024,6 +1043,7 @@ export const WatchAssignmentsRequest: MessageFns<WatchAssignmentsRequest> = {
     message.known = object.known?.map((e) => KnownAssignment.fromPartial(e)) || [];
     message.agentVersion = object.agentVersion ?? "";
     message.instanceId = object.instanceId ?? "";
+    message.features = object.features?.map((e) => e) || [];
     return message;
   },
 };
@@ -1141,6 +1161,9 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
       case "planRequest":
         PlanRequest.encode(message.update.planRequest, writer.uint32(42).fork()).join();
         break;
+      case "verificationRuns":
+        VerificationRuns.encode(message.update.verificationRuns, writer.uint32(50).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1204,6 +1227,17 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
             message.update = { $case: "planRequest", planRequest: PlanRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.update = {
+              $case: "verificationRuns",
+              verificationRuns: VerificationRuns.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1255,6 +1289,15 @@ export const WatchAssignmentsResponse: MessageFns<WatchAssignmentsResponse> = {
       case "planRequest": {
         if (object.update?.planRequest !== undefined && object.update?.planRequest !== null) {
           message.update = { $case: "planRequest", planRequest: PlanRequest.fromPartial(object.update.planRequest) };
+        }
+        break;
+      }
+      case "verificationRuns": {
+        if (object.update?.verificationRuns !== undefined && object.update?.verificationRuns !== null) {
+          message.update = {
+            $case: "verificationRuns",
+            verificationRuns: VerificationRuns.fromPartial(object.update.verificationRuns),
+          };
         }
         break;
       }
@@ -2346,8 +2389,8 @@ export const LinkServiceService = {
   },
   /**
    * Sends the commit object, the trees along `root`, and every tree and blob below it that the agent does not have.
-   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root, or is
-   * asked for a plan of it at this moment. NOT_FOUND: the commit has no such path, now and for ever.
+   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root, is
+   * asked for a plan of it at this moment, or has an open verification run of it. NOT_FOUND: the commit has no such path, now and for ever.
    */
   fetchTree: {
     path: "/fairlead.v1.LinkService/FetchTree" as const,
@@ -2380,8 +2423,8 @@ export interface LinkServiceServer extends UntypedServiceImplementation {
   watchAssignments: handleServerStreamingCall<WatchAssignmentsRequest, WatchAssignmentsResponse>;
   /**
    * Sends the commit object, the trees along `root`, and every tree and blob below it that the agent does not have.
-   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root, or is
-   * asked for a plan of it at this moment. NOT_FOUND: the commit has no such path, now and for ever.
+   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root, is
+   * asked for a plan of it at this moment, or has an open verification run of it. NOT_FOUND: the commit has no such path, now and for ever.
    */
   fetchTree: handleServerStreamingCall<FetchTreeRequest, FetchTreeResponse>;
   /** Answers a PlanRequest: one message an object, then `complete`. NOT_FOUND when nobody waits for the answer any more. */
@@ -2420,8 +2463,8 @@ export interface LinkServiceClient extends Client {
   ): ClientReadableStream<WatchAssignmentsResponse>;
   /**
    * Sends the commit object, the trees along `root`, and every tree and blob below it that the agent does not have.
-   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root, or is
-   * asked for a plan of it at this moment. NOT_FOUND: the commit has no such path, now and for ever.
+   * What the agent names as had is left out. PERMISSION_DENIED unless the cluster is assigned that commit and root, is
+   * asked for a plan of it at this moment, or has an open verification run of it. NOT_FOUND: the commit has no such path, now and for ever.
    */
   fetchTree(request: FetchTreeRequest, options?: Partial<CallOptions>): ClientReadableStream<FetchTreeResponse>;
   fetchTree(

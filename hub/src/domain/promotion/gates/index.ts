@@ -16,6 +16,7 @@ import { verificationGate } from './verification.ts';
 import { windowGate } from './window.ts';
 
 export type { GateContext } from './gate.ts';
+export { healthGate } from './health.ts';
 
 const gates: Readonly<Record<GateName, Gate>> = {
   order: orderGate,

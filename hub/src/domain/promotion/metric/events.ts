@@ -12,6 +12,8 @@ export type MetricEvent =
       runId: RunId;
       definitionRevision: number;
       at: Instant;
+      /** The watched time then, see the snapshot: a hub that is down gives no analysis up. */
+      watchedMs: number;
     }
   | {
       type: 'MetricAnalysisEnded';
@@ -24,4 +26,6 @@ export type MetricEvent =
       samplesTotal: number;
       samplesBad: number;
       at: Instant;
+      /** Nothing waited for it any more, or its rule has changed: it says nothing, and another one may start. */
+      abandoned?: true;
     };

@@ -9,11 +9,15 @@ export function evolveAnalyses(
   event: MetricEvent,
 ): readonly MetricAnalysis[] {
   if (event.type === 'MetricAnalysisEnded') {
-    const { outcome, message, at } = event;
+    const { outcome, message, at, abandoned } = event;
+    const ended = { outcome, message, at, ...(abandoned ? { abandoned } : {}) };
     return analyses.map((analysis) =>
-      analysis.runId === event.runId ? { ...analysis, ended: { outcome, message, at } } : analysis,
+      analysis.runId === event.runId ? { ...analysis, ended } : analysis,
     );
   }
   const { runId, name, release, definitionRevision: revision, at: startedAt } = event;
-  return [...analyses, { runId, name, release, revision, startedAt }].slice(-analysesMax);
+  const startedMs = event.watchedMs;
+  return [...analyses, { runId, name, release, revision, startedAt, startedMs }].slice(
+    -analysesMax,
+  );
 }

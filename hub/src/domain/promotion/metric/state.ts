@@ -9,5 +9,12 @@ export type MetricAnalysis = {
   readonly release: CommitId;
   readonly revision: number;
   readonly startedAt: Instant;
-  readonly ended?: { readonly outcome: RunOutcome; readonly message: string; readonly at: Instant };
+  /** Watched time, see the snapshot. */
+  readonly startedMs: number;
+  readonly ended?: {
+    readonly outcome: RunOutcome;
+    readonly message: string;
+    readonly at: Instant;
+    readonly abandoned?: true;
+  };
 };

@@ -35,4 +35,6 @@ export type VerificationEvent =
       outcome: RunOutcome;
       message: string;
       at: Instant;
+      /** It did not pass, and the release was let in on the word of an earlier run: whoever runs it should know. */
+      revokes?: true;
     };

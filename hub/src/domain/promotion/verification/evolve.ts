@@ -1,8 +1,8 @@
 import type { VerificationEvent } from './events.ts';
 import type { VerificationRun } from './state.ts';
 
-/** Runs that a stage remembers; the oldest are forgotten. */
-const runsMax = 500;
+/** Runs that a stage remembers, more than it has targets; the oldest are forgotten. */
+const runsMax = 5_000;
 
 export function evolveVerifications(
   runs: readonly VerificationRun[],
