@@ -618,6 +618,17 @@ describe('what waits for a stage', () => {
     expect(runs(dropped, staging, 'stg')).toBe(commit(2));
   });
 
+  it('FLT-07: a soak goes on with those who joined late when all that the rollout had have left the stage', () => {
+    const story = soaking().cluster('late', 'staging');
+    story.advance();
+    story.report(staging, 'late');
+    story.cluster('stg', 'elsewhere').push(2).advance();
+    expect(story.target(staging, 'stg')).toBeUndefined();
+    expect(story.stage(staging).stay).toMatchObject({ release: commit(1), health: 'healthy' });
+    story.pass(soak).advance();
+    expect(runs(story, production, 'prd')).toBe(commit(1));
+  });
+
   it('SOAK-02: a release whose request for approvals expired keeps no place, so that the next one is asked for', () => {
     const approvals = {
       required: 1,

@@ -41,14 +41,15 @@ export function healthChange(
 
 /**
  * Targets by which the stage's health is told: those that the last rollout succeeded with, so that neither a late joiner
- * nor one that it went on without changes what was proven. After a return all of them are.
+ * nor one that it went on without changes what was proven. After a return, and where those have all left, all of them are.
  */
 function membersOf({ lastRollout, targets }: StageState): readonly TargetState[] {
   if (lastRollout === undefined || lastRollout.undoes !== undefined) return [...values(targets)];
   const { outcomes } = lastRollout;
-  return lastRollout.targets.flatMap(({ cluster }) =>
+  const proven = lastRollout.targets.flatMap(({ cluster }) =>
     get(outcomes, cluster)?.outcome === 'succeeded' ? (get(targets, cluster) ?? []) : [],
   );
+  return proven.length > 0 ? proven : [...values(targets)];
 }
 
 /** More breaks than this in one generation, and only a quiet time makes the stage healthy again. */
