@@ -11,7 +11,9 @@ export function healthFault(facts: Facts, stage: string, at: number): string | u
 
 function faultOn(facts: Facts, stage: string, snapshot: Snapshot): string | undefined {
   const { targets, last } = facts.stage(stage);
-  const members = last()?.undoes === undefined ? (last()?.proven ?? []) : [...targets().keys()];
+  const proven = last()?.undoes === undefined ? (last()?.proven ?? []) : [];
+  const staying = proven.filter((cluster) => targets().has(cluster));
+  const members = staying.length > 0 ? staying : [...targets().keys()];
   for (const cluster of members) {
     const target = targets().get(cluster);
     if (!target) continue;
