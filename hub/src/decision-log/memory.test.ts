@@ -1,8 +1,11 @@
 import Database from 'better-sqlite3';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type DecisionLogFixture, describeDecisionLog } from './conformance.ts';
 import { createMemoryLogDisk, type MemoryLogDisk, openMemoryDecisionLog } from './index.ts';
 import type { LogRow } from './schema.ts';
+
+// Thousands of appends take seconds where another program has the processor.
+vi.setConfig({ testTimeout: 60_000 });
 
 async function openFixture(): Promise<DecisionLogFixture> {
   const disk = createMemoryLogDisk();
