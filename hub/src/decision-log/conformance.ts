@@ -1,6 +1,7 @@
 import { expectOk } from '@fairlead/shared/result';
 import { describe, expect, test } from 'vitest';
 import type { DomainEvent } from '../domain/events.ts';
+import { eventBytesMax } from '../limits.ts';
 import type { AppendRequest, DecisionLog, RecordedEvent } from './port.ts';
 
 /** A store under test; each `open` of the suite makes an empty one. */
@@ -128,9 +129,9 @@ function describeAppending(open: () => Promise<DecisionLogFixture>): void {
     expect(await collect(fixture.log.readStream('c'))).toEqual([]);
   });
 
-  test('an event of more than 256 KiB is refused and leaves nothing behind', async () => {
+  test('an event above the limit is refused and leaves nothing behind', async () => {
     await using fixture = await open();
-    const large = request('a', 0, 'a1', 'x'.repeat(256 * 1024));
+    const large = request('a', 0, 'a1', 'x'.repeat(eventBytesMax));
     await expect(fixture.log.append(large)).rejects.toMatchObject({
       problem: { code: 'payload_too_large' },
     });
