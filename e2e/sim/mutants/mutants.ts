@@ -174,6 +174,18 @@ export const mutants: readonly Mutant[] = [
     replace: 'if (pinned !== null) return [];\n  if (inStage',
   },
   {
+    name: 'a freeze is not asked at assignments',
+    file: `${promotion}/freeze.ts`,
+    find: 'if (inForce.length === 0) return { frozen: false };',
+    replace: 'if (inForce.length < 2) return { frozen: false };',
+  },
+  {
+    name: 'a freeze may come between a decision and its record',
+    file: 'hub/src/commands/handler.ts',
+    find: 'guards: version === undefined ? [] : [{ stream: streams.freezes, version }],',
+    replace: 'guards: version === undefined ? [] : [],',
+  },
+  {
     name: 'a late joiner gets the running release',
     file: `${promotion}/steps.ts`,
     find: 'if (runs !== undefined && target === undefined) return assigned(cluster, runs,',

@@ -2,6 +2,7 @@ import type { PipelineDefinition } from '../../../hub/src/domain/pipeline/index.
 import type { PipelineEvent, Snapshot } from '../../../hub/src/domain/promotion/index.ts';
 import type { ReceivedReport } from '../parts/read-model.ts';
 import { createFleetFacts } from './fleet-facts.ts';
+import { createFreezeFacts } from './freeze-facts.ts';
 import type { LogRow, Observation } from './observation.ts';
 import { createStageFacts, type StageFacts } from './stage-facts.ts';
 
@@ -40,6 +41,7 @@ export function createFacts() {
   const stages = new Map<string, StageFacts>();
   const definitions = new Map<number, PipelineDefinition>();
   const fleet = createFleetFacts();
+  const freezes = createFreezeFacts();
   const reports: ReceivedReport[] = [];
   let snapshots: Snapshot[] = [];
   let revision = 0;
@@ -84,6 +86,7 @@ export function createFacts() {
     stage,
     stages: () => stages,
     fleet,
+    freezes,
     positionOf,
     isOrphaned: (commit: string) => releases.get(commit)?.orphaned === true,
     revision: () => revision,
@@ -101,6 +104,7 @@ export function createFacts() {
         const { row } = observation;
         if (isPipeline(row)) takePipeline(eventOf(row));
         else if (row.stream.startsWith('cluster/')) fleet.take(row);
+        else if (row.stream === 'freezes') freezes.take(row);
       }
     },
   };

@@ -373,6 +373,26 @@ const idempotence: Property = {
   },
 };
 
+const freezeSafety: Property = {
+  name: 'freeze safety',
+  meaning:
+    'Nothing is assigned in a freeze that covers the stage, but by a rollout for which somebody with the right set aside ' +
+    'exactly the freezes that were declared before.',
+  watch: (facts, fail) => (observation) => {
+    const event = pipelineEvent(observation);
+    if (event?.type !== 'TargetAssigned') return;
+    const running = facts.stage(event.stage).running();
+    const override = event.rolloutId === running?.id ? running?.override : undefined;
+    const broken = facts.freezes
+      .inForce(event.stage, event.at)
+      .filter(({ declaredAt }) => !override || declaredAt > (override.at ?? declaredAt));
+    if (broken.length === 0) return;
+    fail(
+      `${event.clusterName} is assigned in ${event.stage} (${event.cause}) in a freeze of ${broken[0]?.scope.kind}`,
+    );
+  },
+};
+
 const holdAfterRollback: Property = {
   name: 'a rollback holds its stage',
   meaning:
@@ -399,5 +419,6 @@ export const rolloutProperties: readonly Property[] = [
   deadline,
   automaticRollback,
   idempotence,
+  freezeSafety,
   holdAfterRollback,
 ];

@@ -9,6 +9,7 @@ export type RolloutFacts = {
   readonly release: string;
   readonly kind: string;
   readonly undoes: string | undefined;
+  readonly override: Of<'RolloutStarted'>['override'];
   readonly revision: number | undefined;
   readonly generation: number;
   /** What each planned cluster is to run. */
@@ -111,6 +112,7 @@ export function createStageFacts(positionOf: (commit: string) => number) {
       release,
       kind,
       undoes,
+      override: event.override,
       revision: event.definitionRevision,
       generation,
       deadlineAt,

@@ -1,6 +1,7 @@
 import type { ClusterId, PipelineName } from '@fairlead/shared/ids';
 import { createLogger } from '@fairlead/shared/log';
 import type { Clock, Instant, Random } from '@fairlead/shared/time';
+import { type OfferedAssignment, offeredAssignments } from '../../../hub/src/agent-link/index.ts';
 import { type CommandHandler, createCommandHandler } from '../../../hub/src/commands/index.ts';
 import {
   type Actor,
@@ -8,6 +9,7 @@ import {
   type MemoryLogDisk,
   openMemoryDecisionLog,
 } from '../../../hub/src/decision-log/index.ts';
+import { inForce, nextFreezeChange } from '../../../hub/src/domain/freeze/index.ts';
 import {
   type CommitStatus,
   type PipelineEvent,
@@ -17,6 +19,7 @@ import {
 import { watchedTickMs } from '../../../hub/src/limits.ts';
 import {
   createFleetReactor,
+  createFreezeReactor,
   createPromotionReactor,
   type Presence,
 } from '../../../hub/src/reactors/index.ts';
@@ -59,6 +62,8 @@ export type SimulatedHub = {
   readonly snapshot: () => Promise<Snapshot>;
   readonly takeReport: (report: ReceivedReport) => void;
   readonly takeAudit: (batch: AuditBatch) => void;
+  /** What the agent of a cluster is to be told now, and no more. */
+  readonly offered: (cluster: ClusterId) => Promise<readonly OfferedAssignment[]>;
   /** A webhook came, or it is time to poll. */
   readonly lookAtRepository: () => void;
   readonly reachChanged: () => void;
@@ -80,6 +85,7 @@ export async function startHub(options: {
   readonly watch: Watch;
   readonly statuses: ReadonlyMap<string, CommitStatus>;
   readonly presenceOf: (cluster: ClusterId) => Presence | undefined;
+  readonly onFreezesChanged: () => void;
   readonly onAssignments: (cluster: ClusterId) => void;
   readonly onWatermark: (cluster: string, agentEpoch: string, sequence: number) => void;
 }): Promise<SimulatedHub> {
@@ -95,8 +101,13 @@ export async function startHub(options: {
   for (const report of bus.reports) if (readModel.recordReport(report)) witness.reportSeen(report);
 
   const snapshotAt = async (at: Instant): Promise<Snapshot> => {
+    const freezes = await commands.freezesState();
+    const freezesChangeAt = nextFreezeChange(freezes.state, at);
     const snapshot = snapshotOf({
       at,
+      freezes: inForce(freezes.state, at),
+      freezesVersion: freezes.version,
+      ...(freezesChangeAt === undefined ? {} : { freezesChangeAt }),
       clusters: readModel.clusterSnapshots(),
       reports: readModel.reportsOf(pipelineName),
       watchedMs: options.watch.watchedMs(),
@@ -118,7 +129,16 @@ export async function startHub(options: {
     clusters: readModel.clusterRows,
     presenceOf: options.presenceOf,
   });
+  const freezes = createFreezeReactor({
+    ...loop,
+    freezes: commands.freezesState,
+    onChanged: () => {
+      promotion.wake();
+      options.onFreezesChanged();
+    },
+  });
   followLater({ ...options, log, readModel }, (registrations) => {
+    freezes.wake();
     promotion.wake(registrations ? undefined : [pipelineName]);
     if (registrations) fleet.wake();
   });
@@ -153,12 +173,17 @@ export async function startHub(options: {
     takeAudit: (batch) => {
       if (process.isAlive()) void takeAudit(batch);
     },
+    offered: async (cluster) => {
+      const { state } = await commands.freezesState();
+      const at = clock.now();
+      return offeredAssignments(readModel.datedAssignmentsOf(cluster), inForce(state, at), at);
+    },
     lookAtRepository,
     reachChanged: () => time.after(10, fleet.wake),
   };
 }
 
-/** At times a decision is asked for again on the same snapshot, as a lost answer would make a caller do. */
+/** At times a decision is asked for again on the very same snapshot, as a lost answer would make a caller do. */
 function givenTwice(
   { chance, witness }: Parameters<typeof startHub>[0],
   commands: CommandHandler,
@@ -166,9 +191,15 @@ function givenTwice(
   return {
     ...commands,
     pipeline: async (name, command, actor) => {
-      const first = await commands.pipeline(name, command, actor);
-      if (command.type !== 'advance' || !first.ok || !chance.happens(0.1)) return first;
-      const again = await commands.pipeline(name, command, actor);
+      let made = 'make' in command ? undefined : command;
+      const remembered =
+        'make' in command
+          ? { ...command, make: async () => (made = await command.make()) }
+          : command;
+      const first = await commands.pipeline(name, remembered, actor);
+      const isRepeated = command.type === 'advance' && first.ok && chance.happens(0.1);
+      if (!isRepeated || made === undefined) return first;
+      const again = await commands.pipeline(name, made, actor);
       const last = first.value.events.at(-1)?.version;
       // Whatever came between the two is another's.
       if (!again.ok || last === undefined || again.value.events[0]?.version !== last + 1) {

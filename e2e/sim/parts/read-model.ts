@@ -18,6 +18,8 @@ import {
   withdrawnAssignment,
 } from '../../../hub/src/domain/rollout/index.ts';
 
+type Dated = { readonly assignment: Assignment; readonly assignedAt: number };
+
 export type ReceivedReport = TargetReport & { readonly pipeline: string };
 
 /** What the hub's queries would answer, in memory: folded from the log behind it, and from reports as they come. */
@@ -27,7 +29,7 @@ export function createReadModel() {
   const clusters = new Map<string, ClusterState>();
   const definitions = new Map<string, Map<number, PipelineDefinition>>();
   const pipelines = new Map<string, PipelineDefinition>();
-  const assignments = new Map<ClusterId, Map<string, Assignment>>();
+  const assignments = new Map<ClusterId, Map<string, Dated>>();
   const heldWithdrawals = new Map<string, readonly string[]>();
   const reports = new Map<string, { ordinal: number; report: ReceivedReport }>();
   const epochs = new Map<string, string[]>();
@@ -35,12 +37,12 @@ export function createReadModel() {
   let position = 0;
 
   const ofCluster = (cluster: ClusterId) => {
-    const known = assignments.get(cluster) ?? new Map<string, Assignment>();
+    const known = assignments.get(cluster) ?? new Map<string, Dated>();
     assignments.set(cluster, known);
     return known;
   };
 
-  const foldPipeline = (pipeline: string, event: PipelineEvent) => {
+  const foldPipeline = (pipeline: string, event: PipelineEvent, assignedAt: number) => {
     switch (event.type) {
       case 'PipelineDefined': {
         const revisions = definitions.get(pipeline) ?? new Map();
@@ -52,13 +54,16 @@ export function createReadModel() {
         const definition = definitions.get(pipeline)?.get(event.definitionRevision);
         const assignment = definition && composeAssignment(definition, event, undefined);
         if (!assignment) throw new Error(`${pipeline}/${event.stage} has no such revision`);
-        ofCluster(event.cluster).set(`${pipeline}/${event.stage}`, assignment);
+        ofCluster(event.cluster).set(`${pipeline}/${event.stage}`, { assignment, assignedAt });
         return;
       }
       case 'TargetWithdrawn': {
         const held = ofCluster(event.cluster);
         const before = held.get(`${pipeline}/${event.stage}`);
-        if (before) held.set(`${pipeline}/${event.stage}`, withdrawnAssignment(before, event));
+        if (before) {
+          const assignment = withdrawnAssignment(before.assignment, event);
+          held.set(`${pipeline}/${event.stage}`, { assignment, assignedAt });
+        }
         return;
       }
       case 'WithdrawalHeld':
@@ -87,7 +92,8 @@ export function createReadModel() {
     fold: (entry: RecordedEvent): void => {
       position = entry.position;
       const [subject, name = ''] = entry.stream.split('/');
-      if (subject === 'pipeline') foldPipeline(name, entry.event as PipelineEvent);
+      if (subject === 'pipeline')
+        foldPipeline(name, entry.event as PipelineEvent, entry.recordedAt);
       if (subject === 'cluster') {
         const before = clusters.get(name) ?? initialClusterState;
         const after = evolveCluster(before, entry.event as ClusterEvent);
@@ -142,7 +148,14 @@ export function createReadModel() {
       const state = clusters.get(name);
       return state?.status === 'present' && !state.revoked;
     },
-    assignmentsOf: (cluster: ClusterId): readonly Assignment[] => [...ofCluster(cluster).values()],
+    assignmentsOf: (cluster: ClusterId): readonly Assignment[] =>
+      [...ofCluster(cluster).values()].map(({ assignment }) => assignment),
+    datedAssignmentsOf: (cluster: ClusterId) =>
+      [...ofCluster(cluster).values()].map((dated) => {
+        const { pipeline, stage } = dated.assignment;
+        const report = reports.get(`${pipeline}/${stage}/${cluster}`)?.report;
+        return { ...dated, reportedGeneration: report?.generation ?? null };
+      }),
     reportsOf: (pipeline: string): ReceivedReport[] =>
       [...reports.values()]
         .map(({ report }) => report)

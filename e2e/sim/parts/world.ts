@@ -99,14 +99,16 @@ export function createWorld(options: {
     return { lastSeenAt, instanceId: host.instanceId(), agentVersion: '1.0.0' };
   };
 
-  const tell = (host: AgentHost) => {
-    if (!hub?.process.isAlive() || !hub.readModel.isMember(host.name)) return;
+  const tell = async (host: AgentHost) => {
+    const teller = hub;
+    if (!teller?.process.isAlive() || !teller.readModel.isMember(host.name)) return;
+    const offered = await teller.offered(host.id);
     const held = told.get(host.name);
-    if (!held) return;
-    const labels = hub.readModel.labelsOf(host.name);
-    for (const assignment of hub.readModel.assignmentsOf(host.id)) {
+    if (!held || teller !== hub) return;
+    const labels = teller.readModel.labelsOf(host.name);
+    for (const { unlessNew, ...assignment } of offered) {
       const unit = `${assignment.pipeline}/${assignment.stage}`;
-      if ((held.get(unit) ?? 0) >= assignment.generation) continue;
+      if (unlessNew || (held.get(unit) ?? 0) >= assignment.generation) continue;
       held.set(unit, assignment.generation);
       const message = assignmentOnWire(assignment, { epoch: 1, labels });
       network.send(host.name, () => host.hear(message));
@@ -128,7 +130,7 @@ export function createWorld(options: {
     hello: (host, known) => {
       if (!hub?.process.isAlive()) return;
       told.set(host.name, new Map(known.map(({ unit, generation }) => [unit, generation])));
-      tell(host);
+      void tell(host);
     },
     report: (host, { sequence, report }) => {
       const stage = report.unit.split('/')[1] as StageName;
@@ -199,9 +201,12 @@ export function createWorld(options: {
       watch,
       statuses,
       presenceOf,
+      onFreezesChanged: () => {
+        for (const host of hosts.values()) void tell(host);
+      },
       onAssignments: (cluster) => {
         const host = byId.get(cluster);
-        if (host) tell(host);
+        if (host) void tell(host);
       },
       onWatermark: (cluster, agentEpoch, sequence) => {
         network.send(cluster, () => hosts.get(cluster)?.acknowledged(agentEpoch, sequence));

@@ -5,7 +5,7 @@ import type { Facts } from '../oracle/facts.ts';
 import { pipelineName } from '../parts/hub.ts';
 import type { World } from '../parts/world.ts';
 import { personOf } from './people.ts';
-import { confirmAll, reportStatus, vote } from './perform.ts';
+import { confirmAll, reportStatus, unfreezeAll, vote } from './perform.ts';
 
 const person = { kind: 'person', name: 'ada' } as const;
 const lookMs = 10_000;
@@ -25,6 +25,7 @@ export function settleDown(world: World, facts: Facts): () => boolean {
   world.network.calm();
   world.hubClock.setRight();
   world.spareHub();
+  unfreezeAll(world);
   for (const host of world.hosts.values()) {
     host.clock.setRight();
     host.cluster.restoreApi();

@@ -1,4 +1,11 @@
-import type { ClusterName, CommitId, NewId, ProjectName, StageName } from '@fairlead/shared/ids';
+import type {
+  ClusterName,
+  CommitId,
+  FreezeId,
+  NewId,
+  ProjectName,
+  StageName,
+} from '@fairlead/shared/ids';
 import { unreachable } from '@fairlead/shared/result';
 import type { PipelineCommand } from '../../../hub/src/domain/promotion/index.ts';
 import { pipelineName, repositoryName, type SimulatedHub } from '../parts/hub.ts';
@@ -121,8 +128,9 @@ export function perform(world: World, action: Action) {
     case 'meddle':
       return hosts.get(action.cluster)?.cluster.meddle(action.object, action.deletes);
     case 'freeze':
+      return freeze(world, action);
     case 'unfreeze':
-      return;
+      return unfreezeAll(world);
     default:
       return askPerson(world, action);
   }
@@ -179,7 +187,9 @@ function askPerson(world: World, action: Asked) {
         reason,
         snapshot: await hub.snapshot(),
         newId: world.hubIds() as NewId,
+        by: personOf('bob'),
         ...(release ? { release } : {}),
+        ...(action.overrides ? { overrideReason: reason } : {}),
       }));
     }
     case 'hold':
@@ -212,7 +222,7 @@ function askPerson(world: World, action: Asked) {
 
 function promote(
   world: World,
-  { stage, force, hotfix }: Extract<Action, { type: 'promote' }>,
+  { stage, force, hotfix, overrides }: Extract<Action, { type: 'promote' }>,
   release: CommitId | undefined,
 ): void {
   command(world, ({ readModel }) => {
@@ -229,7 +239,43 @@ function promote(
       newId: world.hubIds() as NewId,
       ...(release ? { release } : {}),
       ...(hotfix && bypass ? { hotfix: { bypass, reason: 'it is urgent' } } : {}),
+      ...(overrides ? { overrideReason: 'it is urgent' } : {}),
     };
+  });
+}
+
+function freeze(world: World, action: Extract<Action, { type: 'freeze' }>): void {
+  const { stage, stops, durationMs } = action;
+  ask(world, ({ commands }) => {
+    const at = world.hubClock.now();
+    return commands.freezes(
+      {
+        type: 'declare-freeze',
+        id: world.hubIds() as FreezeId,
+        scope:
+          stage === undefined
+            ? { kind: 'hub' }
+            : { kind: 'stage', pipeline: pipelineName, stage: stage as StageName },
+        reason: 'nothing may change now',
+        by: 'bob',
+        at,
+        running: stops ? 'stop' : 'drain',
+        ...(durationMs === undefined ? {} : { until: at + durationMs }),
+      },
+      person,
+    );
+  });
+}
+
+/** Lifts whatever was declared. */
+export function unfreezeAll(world: World): void {
+  ask(world, async ({ commands }) => {
+    const { state } = await commands.freezesState();
+    for (const id of state.freezes.keys()) {
+      const at = world.hubClock.now();
+      const lift = { type: 'lift-freeze', id, reason: 'it is over', by: 'bob', at } as const;
+      await commands.freezes(lift, person);
+    }
   });
 }
 

@@ -8,6 +8,7 @@ import type {
   AppendRequest,
   DecisionLog,
   RecordedEvent,
+  StreamGuard,
   Verification,
   VersionConflict,
 } from './port.ts';
@@ -87,6 +88,10 @@ function createLog(disk: MemoryLogDisk, boundary: MemoryLogOptions['boundary']):
       );
     }
     await boundary?.('append');
+    const moved = requests.flatMap(({ guards = [] }) =>
+      guards.flatMap((guard) => movedFrom(disk, guard)),
+    );
+    if (moved[0] !== undefined) return err(moved[0]);
     const rows: LogRow[] = [];
     let end = endOf(disk);
     for (const request of requests) {
@@ -140,6 +145,12 @@ function createLog(disk: MemoryLogDisk, boundary: MemoryLogOptions['boundary']):
     verify: async (after) => verifyRows(disk, after ?? { position: 0, hash: genesisHash }),
     close: async () => listeners.clear(),
   };
+}
+
+function movedFrom(disk: MemoryLogDisk, { stream, version }: StreamGuard): VersionConflict[] {
+  const actualVersion = disk.ofStream(stream).at(-1)?.version ?? 0;
+  if (actualVersion === version) return [];
+  return [{ code: 'version_conflict', stream, expectedVersion: version, actualVersion }];
 }
 
 function endOf(disk: MemoryLogDisk): ChainEnd {
