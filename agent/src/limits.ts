@@ -152,6 +152,8 @@ export const beatIntervalMsMin = 1_000;
 export const beatIntervalMsMax = 300_000;
 /** Audit events of one message; the next one goes when the hub has them in its log. */
 export const auditWindowEventsMax = 512;
+/** Between the beginnings of two messages: events close together cost the hub one append. */
+export const auditRoundMsMin = 200;
 /** Published audit events that the hub has not confirmed for this long are sent again. */
 export const auditResendMs = 60_000;
 export const auditResendMsMax = 600_000;
@@ -163,6 +165,9 @@ export const reportBurstMax = 6;
 export const reportIntervalMs = 5_000;
 /** Between the beginnings of two rounds of reports. */
 export const reportRoundMsMin = 50;
+/** The same after a round of more than a few units: while many report, those close together cost the hub one write. */
+export const reportRoundCrowdedMsMin = 200;
+export const reportRoundCrowdedUnitsMin = 4;
 export const reportObjectsMax = 50;
 /** Objects whose drift one report describes. */
 export const reportDriftsMax = 20;

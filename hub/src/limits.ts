@@ -9,6 +9,8 @@ export const reactorBackoffMsMax = 30_000;
 
 /** Rollouts that one `advance` of a pipeline may start. */
 export const advanceNewIdsMax = 64;
+/** An advance with more events than this may have left something for the next append. */
+export const advanceSettledEventsMax = 500;
 /** Rollouts that start in a second of those that time or the end of a freeze lets in together. */
 export const waitingRolloutStartsPerSecondMax = 10;
 /** All pipelines are looked at this often, whatever woke or did not wake the loop. */

@@ -294,7 +294,6 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     credentialsOf: gitCredentialsOf,
     mirrorsDirectory: config.mirrorsDirectory,
   });
-  const revisions = new Map<string, number>();
   const cutOff = new Set<ClusterId>();
   const cutOffIfGone = (id: ClusterId) => {
     const cluster = readModel.findClusterById(id);
@@ -310,21 +309,22 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     }
   };
   parts.defer(
-    readModel.onChanged(({ registrations, assignments, pipelines, freezes: changed }) => {
-      if (changed.size > 0) freezes.wake();
+    readModel.onChanged((change) => {
+      const { registrations, assignments, pipelines, spans } = change;
+      if (change.freezes.size > 0) freezes.wake();
       for (const cluster of assignments) agentLink.assignmentsChanged(cluster);
       for (const cluster of registrations) cutOffIfGone(cluster);
-      promotion.wake(registrations.size > 0 ? undefined : pipelines);
-      if (registrations.size > 0) fleet.wake();
+      if (registrations.size > 0) {
+        promotion.wake();
+        fleet.wake();
+      } else promotion.wake(pipelines, spans);
       if (pipelines.size > 0) metrics.wake();
-      repositories.refresh();
+      if (change.repositories.size > 0) repositories.refresh();
       if (pipelines.size > 0) stageRefs.wake();
-      for (const name of pipelines) {
-        const pipeline = readModel.findPipeline(name);
-        if (!pipeline || revisions.get(name) === pipeline.revision) continue;
+      for (const name of change.defined) {
         // A new definition may include what was no release so far.
-        revisions.set(name, pipeline.revision);
-        repositories.hint(pipeline.definition.repository);
+        const pipeline = readModel.findPipeline(name);
+        if (pipeline) repositories.hint(pipeline.definition.repository);
       }
     }),
   );

@@ -4,6 +4,7 @@ import type { Journal } from '../journal/index.ts';
 import {
   auditResendMs,
   auditResendMsMax,
+  auditRoundMsMin,
   auditWindowEventsMax,
   busEnvelopeBytesMax,
   busMessageBytesMax,
@@ -37,6 +38,7 @@ export function createAuditPump(dependencies: AuditPumpDependencies) {
     let sent:
       | { epoch: string; first: number; last: number; atMs: number; tries: number }
       | undefined;
+    let roundAtMs = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       const epoch = journal.agentEpoch();
       const first = journal.firstAuditSequence();
@@ -54,6 +56,11 @@ export function createAuditPump(dependencies: AuditPumpDependencies) {
         await changed.wait(waitMs, signal);
         continue;
       }
+      // An event that stands alone goes at once; what comes close behind it goes together. Bounded, as a clock may go back.
+      const sinceRoundMs = Math.max(0, clock.now() - roundAtMs);
+      if (sinceRoundMs < auditRoundMsMin) await pause(auditRoundMsMin - sinceRoundMs, signal);
+      if (signal.aborted) return;
+      roundAtMs = clock.now();
       const records = journal.readAudit({
         after: 0,
         eventsMax: auditWindowEventsMax,

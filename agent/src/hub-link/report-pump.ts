@@ -6,6 +6,8 @@ import {
   linkBackoffMsMin,
   reportBurstMax,
   reportIntervalMs,
+  reportRoundCrowdedMsMin,
+  reportRoundCrowdedUnitsMin,
   reportRoundMsMin,
   reportsInFlightMax,
 } from '../limits.ts';
@@ -77,7 +79,7 @@ export function createReportPump(dependencies: ReportPumpDependencies) {
       if (failed === undefined) {
         backoff.reset();
         // While many units report, those close together go in one round.
-        await pause(nowMs + reportRoundMsMin - clock.now(), signal);
+        await pause(nowMs + roundMsOf(due.length) - clock.now(), signal);
       } else if (!signal.aborted) {
         logger.warn({ reason: String(failed.reason) }, 'reports are not taken by the bus');
         await pause(backoff.next(), signal);
@@ -85,6 +87,12 @@ export function createReportPump(dependencies: ReportPumpDependencies) {
     }
   };
 }
+
+/** A full round has left others behind, so the next one comes soon. */
+const roundMsOf = (unitsCount: number): number =>
+  unitsCount >= reportRoundCrowdedUnitsMin && unitsCount < reportsInFlightMax
+    ? reportRoundCrowdedMsMin
+    : reportRoundMsMin;
 
 type Subject = { readonly unit: string; readonly epoch: number; readonly generation: number };
 type Bucket = Omit<Subject, 'unit'> & { readonly left: number; readonly atMs: number };

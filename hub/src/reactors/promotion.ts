@@ -5,7 +5,12 @@ import type { Clock, Instant, Random } from '@fairlead/shared/time';
 import type { CommandHandler } from '../commands/index.ts';
 import type { Actor } from '../decision-log/index.ts';
 import { nextWakeAt, type PipelineEvent, type Snapshot } from '../domain/promotion/index.ts';
-import { advanceNewIdsMax, promotionSweepMs, waitingRolloutStartsPerSecondMax } from '../limits.ts';
+import {
+  advanceNewIdsMax,
+  advanceSettledEventsMax,
+  promotionSweepMs,
+  waitingRolloutStartsPerSecondMax,
+} from '../limits.ts';
 import { createReactor } from './reactor.ts';
 import type { SnapshotOf } from './snapshot.ts';
 import { createStartLimit } from './start-limit.ts';
@@ -30,9 +35,21 @@ export type PromotionReactorOptions = {
   readonly logger: Logger;
 };
 
+/** Positions of the decision log, both inside. */
+type LogSpan = { readonly first: number; readonly last: number };
+
+const isWithin = (inner: LogSpan | undefined, outer: LogSpan | undefined): boolean =>
+  inner !== undefined &&
+  outer !== undefined &&
+  inner.first >= outer.first &&
+  inner.last <= outer.last;
+
 export type PromotionReactor = {
-  /** Something that these pipelines look at has changed; without names, something that all of them look at. */
-  readonly wake: (pipelines?: Iterable<string>) => void;
+  /**
+   * Something that these pipelines look at has changed; without names, something that all of them look at. Where a span of
+   * the log is given, the change is no more than the pipeline's events within it: the reactor's own are no news to it.
+   */
+  readonly wake: (pipelines?: Iterable<string>, spans?: ReadonlyMap<string, LogSpan>) => void;
   readonly stopped: Promise<void>;
 };
 
@@ -44,6 +61,8 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
   const { commands, pipelineNames, snapshotOf, clock, random, signal, logger } = options;
   const changed = new Set<string>();
   const dueAt = new Map<PipelineName, Instant>();
+  /** What a look appended that left nothing more to decide. */
+  const own = new Map<string, LogSpan>();
   let sweepAt = 0;
   let names: ReadonlySet<string> = new Set();
   let unusedIds: readonly NewId[] | undefined;
@@ -100,12 +119,19 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
     const events = result.ok ? result.value.events : [];
     if (!events.some(({ event }) => takesId(event))) unusedIds = offered;
     dueAt.delete(pipeline);
+    own.delete(pipeline);
     if (!result.ok) {
       waiting.delete(pipeline);
       names = new Set(pipelineNames());
       if (!names.has(pipeline)) return;
       logger.warn({ pipeline, rejection: result.error }, 'a pipeline could not be advanced');
       return;
+    }
+    const [first, last] = [events[0]?.position, events.at(-1)?.position];
+    const wasFree = allowed.length === offered.length && !events.some(({ event }) => takesId(event));
+    // A look goes on until nothing is left, but for what an append has no room for or needs an id for.
+    if (first && last && wasFree && events.length <= advanceSettledEventsMax) {
+      own.set(pipeline, { first, last });
     }
     const next = snapshot && nextWakeAt(result.value.state, snapshot);
     const started = events.filter(({ event }) => event.type === 'RolloutStarted').length;
@@ -151,10 +177,15 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
     },
   });
   return {
-    wake: (pipelines) => {
+    wake: (pipelines, spans) => {
       if (pipelines === undefined) sweepAt = 0;
-      else for (const pipeline of pipelines) changed.add(pipeline);
-      reactor.wake();
+      let isNews = pipelines === undefined;
+      for (const pipeline of pipelines ?? []) {
+        if (isWithin(spans?.get(pipeline), own.get(pipeline))) continue;
+        changed.add(pipeline);
+        isNews = true;
+      }
+      if (isNews) reactor.wake();
     },
     stopped: reactor.stopped,
   };

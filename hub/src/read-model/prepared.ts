@@ -1,4 +1,4 @@
-import { getTableColumns, sql } from 'drizzle-orm';
+import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core';
 import type { Orm } from './orm.ts';
 
@@ -32,5 +32,36 @@ export function preparedInsert<Table extends SQLiteTable>(
           .prepare();
   return (row) => {
     statement.run({ ...nothing, ...row });
+  };
+}
+
+/**
+ * An update of the row that has these key columns, prepared once for each set of columns that it changes: the folds change
+ * a few columns of a row in ever the same combinations.
+ */
+export function preparedUpdate<Table extends SQLiteTable>(
+  orm: Orm,
+  table: Table,
+  key: readonly (keyof Table['$inferInsert'] & string)[],
+): (keyValues: readonly string[], change: Partial<Table['$inferInsert']>) => void {
+  const columns = getTableColumns(table);
+  const where = and(
+    ...key.map((name) => eq(columns[name] as SQLiteColumn, sql.placeholder(`key ${name}`))),
+  );
+  const prepare = (names: readonly string[]) =>
+    orm
+      .update(table)
+      .set(Object.fromEntries(names.map((name) => [name, sql.placeholder(name)])) as never)
+      .where(where)
+      .prepare();
+  const statements = new Map<string, ReturnType<typeof prepare>>();
+  return (keyValues, change) => {
+    const names = Object.keys(change).filter((name) => change[name as never] !== undefined);
+    if (names.length === 0) return;
+    const shape = names.join();
+    const statement = statements.get(shape) ?? prepare(names);
+    statements.set(shape, statement);
+    const keys = Object.fromEntries(key.map((name, index) => [`key ${name}`, keyValues[index]]));
+    statement.run({ ...keys, ...change });
   };
 }

@@ -36,6 +36,22 @@ export type ReadModelChange = {
   readonly pipelines: ReadonlySet<string>;
   /** Freezes that were declared or lifted; what they say is folded from their stream. */
   readonly freezes: ReadonlySet<FreezeId>;
+  /** Of those that have new events, the positions of the first and the last; what has new reports alone is not in it. */
+  readonly spans: ReadonlyMap<string, { readonly first: number; readonly last: number }>;
+  /** Pipelines with a new definition. */
+  readonly defined: ReadonlySet<string>;
+  /** Repositories that were defined or removed. */
+  readonly repositories: ReadonlySet<string>;
+};
+
+const nothing: Omit<ReadModelChange, 'position'> = {
+  registrations: new Set(),
+  assignments: new Set(),
+  pipelines: new Set(),
+  spans: new Map(),
+  defined: new Set(),
+  repositories: new Set(),
+  freezes: new Set(),
 };
 
 export type ReadModel = Queries & {
@@ -76,15 +92,20 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
   const listeners = new Set<(change: ReadModelChange) => void>();
   let checkpoint = readCheckpoint(database) as { position: number; hash: string };
   let caughtUpAt = clock.now();
+  let clusterSnapshots: ReturnType<Queries['clusterSnapshots']> | undefined;
   let closed = false;
 
   const publish = (change: Omit<ReadModelChange, 'position'>) => {
     waiters.reached(checkpoint.position);
-    const { registrations, assignments, pipelines, freezes } = change;
+    // Decisions look at the whole fleet each time, and it changes rarely.
+    if (change.registrations.size > 0) clusterSnapshots = undefined;
+    const { registrations, assignments, pipelines, spans, defined, repositories } = change;
+    const { freezes } = change;
+    const { position } = checkpoint;
+    const told = { position, registrations, assignments, pipelines, spans };
     for (const listener of listeners) {
       try {
-        const { position } = checkpoint;
-        listener({ position, registrations, assignments, pipelines, freezes });
+        listener({ ...told, defined, repositories, freezes });
       } catch (error) {
         logger.error({ err: error }, 'a listener of the read model failed');
       }
@@ -108,12 +129,16 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
 
   const refold = async () => {
     checkpoint = await replaceLogTables(database, { path, log, logger });
+    clusterSnapshots = undefined;
     const everyCluster = new Set(queries.allClusters().map(({ id }) => id));
+    const everyPipeline = new Set<string>(queries.pipelineNames());
     publish({
+      ...nothing,
       registrations: everyCluster,
       assignments: everyCluster,
-      pipelines: new Set(queries.pipelineNames()),
-      freezes: new Set(),
+      pipelines: everyPipeline,
+      defined: everyPipeline,
+      repositories: new Set(queries.allRepositories().map(({ name }) => name)),
     });
     await follow();
   };
@@ -157,6 +182,10 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
 
   return {
     ...queries,
+    clusterSnapshots: () => {
+      clusterSnapshots ??= queries.clusterSnapshots();
+      return clusterSnapshots;
+    },
     position: () => checkpoint.position,
     lagMs: () => clock.now() - caughtUpAt,
     waitFor: async (position, timeoutMs) => {
@@ -174,9 +203,7 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
     recordSample: (sample) => {
       const pipeline = takeSample.immediate(sample);
       if (pipeline === undefined) return;
-      const none = new Set<never>();
-      const pipelines = new Set([pipeline]);
-      publish({ registrations: none, assignments: none, pipelines, freezes: none });
+      publish({ ...nothing, pipelines: new Set([pipeline]) });
     },
     recordReports: (reports, streamSequence, results = []) => {
       const { pipelines, ignored } = takeReports.immediate(reports, streamSequence, results);
@@ -185,8 +212,7 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
         logger.warn({ runId, cluster, outcome, reason }, 'a result of a verification is ignored');
       }
       if (pipelines.size === 0) return;
-      const none = new Set<never>();
-      publish({ registrations: none, assignments: none, pipelines, freezes: none });
+      publish({ ...nothing, pipelines });
     },
     reportStreamSequence: () => reportStreamSequence(orm),
     close,

@@ -14,6 +14,12 @@ export type FoldBatch = {
   readonly pipelines: Set<string>;
   /** Freezes that were declared or lifted. */
   readonly freezes: Set<FreezeId>;
+  /** Of each of these pipelines, the positions of its first and last entry; from 0 where other entries concern it too. */
+  readonly spans: Map<string, { readonly first: number; readonly last: number }>;
+  /** Pipelines with a new definition. */
+  readonly defined: Set<string>;
+  /** Repositories that were defined or removed. */
+  readonly repositories: Set<string>;
   /** By `<pipeline>/<revision>`: a definition is large, and a rollout composes one assignment a cluster. */
   readonly definitions: Map<string, PipelineDefinition>;
 };
@@ -26,5 +32,8 @@ export const newBatch = (orm: Orm): FoldBatch => ({
   assignments: new Set(),
   pipelines: new Set(),
   freezes: new Set(),
+  spans: new Map(),
+  defined: new Set(),
+  repositories: new Set(),
   definitions: new Map(),
 });

@@ -4,7 +4,7 @@ import type { PipelineDefinition } from '../../domain/pipeline/definition.ts';
 import { completeDefinition } from '../../domain/pipeline/index.ts';
 import type { PipelineEvent } from '../../domain/promotion/events.ts';
 import type { Orm } from '../orm.ts';
-import { preparedInsert } from '../prepared.ts';
+import { preparedInsert, preparedUpdate } from '../prepared.ts';
 import {
   pipelineRevisionTable,
   pipelineTable,
@@ -29,13 +29,9 @@ export function createPipelineFold(orm: Orm) {
   const approvals = createApprovalFold(orm);
   const statuses = createStatusFold(orm);
   const verifications = createVerificationFold(orm, targets.definitionOf);
-  const changeStage = (pipeline: string, name: string, change: StageChange) => {
-    orm
-      .update(stageTable)
-      .set(change)
-      .where(and(eq(stageTable.pipeline, pipeline), eq(stageTable.name, name)))
-      .run();
-  };
+  const updateStage = preparedUpdate(orm, stageTable, ['pipeline', 'name']);
+  const changeStage = (pipeline: string, name: string, change: StageChange) =>
+    updateStage([pipeline, name], change);
   const writeReleaseStage = preparedInsert(orm, releaseStageTable, {
     key: [releaseStageTable.pipeline, releaseStageTable.commit, releaseStageTable.stage],
     replace: ['state', 'at'],
@@ -62,6 +58,8 @@ export function createPipelineFold(orm: Orm) {
     const pipeline = entry.stream.slice('pipeline/'.length);
     const { event, recordedAt } = entry;
     batch.pipelines.add(pipeline);
+    const first = batch.spans.get(pipeline)?.first ?? entry.position;
+    batch.spans.set(pipeline, { first, last: entry.position });
     switch (event.type) {
       case 'PipelineDefined':
         return define(orm, batch, pipeline, event);
@@ -258,6 +256,7 @@ function define(
     })
     .run();
   batch.definitions.set(`${pipeline}/${revision}`, definition);
+  batch.defined.add(pipeline);
   defineStages(orm, pipeline, definition);
 }
 

@@ -25,6 +25,7 @@ export function createRepositoryFold(orm: Orm) {
     switch (event.type) {
       case 'RepositoryDefined': {
         const { definition } = event;
+        batch.repositories.add(name);
         orm
           .insert(repositoryTable)
           .values({ name, definition })
@@ -34,6 +35,7 @@ export function createRepositoryFold(orm: Orm) {
       }
       case 'RepositoryRemoved':
         statuses.removed(name);
+        batch.repositories.add(name);
         orm.delete(repositoryTable).where(eq(repositoryTable.name, name)).run();
         return;
       case 'BranchMoved':
@@ -43,7 +45,11 @@ export function createRepositoryFold(orm: Orm) {
       case 'DiscoveryRecovered':
         return change(name, { failureMessage: null, failureSince: null });
       case 'StatusReported':
-        for (const pipeline of pipelinesOf(name)) batch.pipelines.add(pipeline.name);
+        for (const pipeline of pipelinesOf(name)) {
+          batch.pipelines.add(pipeline.name);
+          // It is news from outside of the pipeline's stream, whatever else of the pipeline is in the batch.
+          batch.spans.set(pipeline.name, { first: 0, last: entry.position });
+        }
         return statuses.reported(name, { ...entry, event });
       default:
         return unreachable(event);

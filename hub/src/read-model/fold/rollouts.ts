@@ -1,7 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { PipelineEvent, PlannedTarget } from '../../domain/promotion/events.ts';
 import type { Orm } from '../orm.ts';
-import { preparedInsert } from '../prepared.ts';
+import { preparedInsert, preparedUpdate } from '../prepared.ts';
 import { admissionTable, rolloutTable, rolloutTargetTable } from '../schema.ts';
 import type { Entry } from './batch.ts';
 
@@ -14,6 +14,9 @@ type RolloutTargetState = {
 
 /** Folds admissions, rollouts and how each of their targets fared. */
 export function createRolloutFold(orm: Orm) {
+  const insertAdmission = preparedInsert(orm, admissionTable);
+  const insertRollout = preparedInsert(orm, rolloutTable);
+  const updateRollout = preparedUpdate(orm, rolloutTable, ['id']);
   // One that left the plan and joined again starts over.
   const insertTarget = preparedInsert(orm, rolloutTargetTable, {
     key: [rolloutTargetTable.rolloutId, rolloutTargetTable.clusterId],
@@ -70,44 +73,38 @@ export function createRolloutFold(orm: Orm) {
   return {
     admitted: (pipeline: string, { event, recordedAt, position, actor }: Of<'ReleaseAdmitted'>) => {
       const { stage, release, rolloutId, definitionRevision, gates } = event;
-      orm
-        .insert(admissionTable)
-        .values({
-          position,
-          pipeline,
-          stage,
-          release,
-          rolloutId,
-          definitionRevision,
-          at: recordedAt,
-          actorKind: actor.kind,
-          actorName: actor.name,
-          gates,
-        })
-        .run();
+      insertAdmission({
+        position,
+        pipeline,
+        stage,
+        release,
+        rolloutId,
+        definitionRevision,
+        at: recordedAt,
+        actorKind: actor.kind,
+        actorName: actor.name,
+        gates,
+      });
     },
     change: (id: string, change: Partial<typeof rolloutTable.$inferInsert>) => {
-      orm.update(rolloutTable).set(change).where(eq(rolloutTable.id, id)).run();
+      updateRollout([id], change);
     },
     started: (pipeline: string, { event, recordedAt, position }: Of<'RolloutStarted'>) => {
       const { rolloutId: id, stage, release, kind, generation, deadlineAt, undoes } = event;
-      orm
-        .insert(rolloutTable)
-        .values({
-          id,
-          position,
-          pipeline,
-          stage,
-          release,
-          kind,
-          generation,
-          state: 'running',
-          startedAt: recordedAt,
-          deadlineAt,
-          batch: 0,
-          undoes: undoes ?? null,
-        })
-        .run();
+      insertRollout({
+        id,
+        position,
+        pipeline,
+        stage,
+        release,
+        kind,
+        generation,
+        state: 'running',
+        startedAt: recordedAt,
+        deadlineAt,
+        batch: 0,
+        undoes: undoes ?? null,
+      });
       for (const [batch, targets] of event.batches.entries()) plan(id, { batch, targets });
     },
     /** As the core moves it: by as long as the pause was. */
@@ -140,11 +137,7 @@ export function createRolloutFold(orm: Orm) {
           : event.type === 'RolloutAborted'
             ? event.reason
             : null;
-      orm
-        .update(rolloutTable)
-        .set({ state, endedAt: recordedAt, message })
-        .where(eq(rolloutTable.id, event.rolloutId))
-        .run();
+      updateRollout([event.rolloutId], { state, endedAt: recordedAt, message });
     },
     target: (rolloutId: string, clusterId: string, change: RolloutTargetState) => {
       updateTarget.run({ rolloutId, clusterId, message: null, ...change });

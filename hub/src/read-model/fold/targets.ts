@@ -1,8 +1,8 @@
-import { and, eq } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { PipelineEvent } from '../../domain/promotion/events.ts';
 import { composeAssignment, withdrawnAssignment } from '../../domain/rollout/index.ts';
 import type { Orm } from '../orm.ts';
-import { preparedInsert } from '../prepared.ts';
+import { preparedInsert, preparedUpdate } from '../prepared.ts';
 import { pipelineRevisionTable, repositoryTable, targetTable } from '../schema.ts';
 import type { Entry, FoldBatch } from './batch.ts';
 
@@ -25,6 +25,23 @@ export function createTargetFold(orm: Orm) {
       'assignment',
     ],
   });
+  const update = preparedUpdate(orm, targetTable, ['clusterId', 'pipeline', 'stage']);
+  const held = orm
+    .select({ assignment: targetTable.assignment })
+    .from(targetTable)
+    .where(
+      and(
+        eq(targetTable.clusterId, sql.placeholder('cluster')),
+        eq(targetTable.pipeline, sql.placeholder('pipeline')),
+        eq(targetTable.stage, sql.placeholder('stage')),
+      ),
+    )
+    .prepare();
+  const verification = orm
+    .select({ definition: repositoryTable.definition })
+    .from(repositoryTable)
+    .where(eq(repositoryTable.name, sql.placeholder('repository')))
+    .prepare();
   const definitionOf = (batch: FoldBatch, pipeline: string, revision: number) => {
     const key = `${pipeline}/${revision}`;
     const known = batch.definitions.get(key);
@@ -44,11 +61,7 @@ export function createTargetFold(orm: Orm) {
   };
 
   const verificationOf = (repository: string) =>
-    orm
-      .select({ definition: repositoryTable.definition })
-      .from(repositoryTable)
-      .where(eq(repositoryTable.name, repository))
-      .get()?.definition.verification;
+    verification.get({ repository })?.definition.verification;
 
   const assign = (batch: FoldBatch, pipeline: string, { event, recordedAt }: Entry<Assigned>) => {
     const definition = definitionOf(batch, pipeline, event.definitionRevision);
@@ -79,44 +92,21 @@ export function createTargetFold(orm: Orm) {
     pipeline: string,
     { event, recordedAt }: Entry<Withdrawn>,
   ) => {
-    const key = and(
-      eq(targetTable.clusterId, event.cluster),
-      eq(targetTable.pipeline, pipeline),
-      eq(targetTable.stage, event.stage),
-    );
-    const row = orm
-      .select({ assignment: targetTable.assignment })
-      .from(targetTable)
-      .where(key)
-      .get();
+    const row = held.get({ cluster: event.cluster, pipeline, stage: event.stage });
     if (row === undefined) return;
     const { generation, disposition, cause } = event;
-    orm
-      .update(targetTable)
-      .set({
-        generation,
-        disposition,
-        cause,
-        assignedAt: recordedAt,
-        assignment: withdrawnAssignment(row.assignment, event),
-      })
-      .where(key)
-      .run();
+    update([event.cluster, pipeline, event.stage], {
+      generation,
+      disposition,
+      cause,
+      assignedAt: recordedAt,
+      assignment: withdrawnAssignment(row.assignment, event),
+    });
     batch.assignments.add(event.cluster);
   };
 
   const deleted = (pipeline: string, { event }: Entry<Deleted>) => {
-    orm
-      .update(targetTable)
-      .set({ cause: 'deleted' })
-      .where(
-        and(
-          eq(targetTable.clusterId, event.cluster),
-          eq(targetTable.pipeline, pipeline),
-          eq(targetTable.stage, event.stage),
-        ),
-      )
-      .run();
+    update([event.cluster, pipeline, event.stage], { cause: 'deleted' });
   };
 
   return { assign, withdraw, deleted, definitionOf };
