@@ -137,12 +137,6 @@ export const mutants: readonly Mutant[] = [
     replace: 'if (assignments.length > room) break;',
   },
   {
-    name: 'a paused rollout goes on',
-    file: `${promotion}/batches.ts`,
-    find: 'if (rollout === undefined || rollout.paused !== undefined) return [];',
-    replace: 'if (rollout === undefined) return [];',
-  },
-  {
     name: 'a release is rolled back by itself again and again',
     file: `${promotion}/failure.ts`,
     find: 'if (get(inStage.releases, failed.release)?.automaticallyRolledBack) {',

@@ -102,7 +102,7 @@ const weights: readonly (readonly [number, (context: Context) => Untimed])[] = [
   [3, statusReport],
   [2, freeze],
   [2, () => ({ type: 'unfreeze' })],
-  [1, (context) => ({ type: 'pause', ...aStage(context) })],
+  [2, (context) => ({ type: 'pause', ...aStage(context) })],
   [1.5, (context) => ({ type: 'continue', ...aStage(context) })],
   [3, ({ chance }) => ({ type: 'crash-hub', ...crash(chance) })],
   [
@@ -144,12 +144,25 @@ function actionsOf(context: Context): Action[] {
     ),
   ];
   if (chance.happens(0.25)) actions.push(...seesaw(context));
+  if (chance.happens(0.15)) actions.push(...insistence(context));
   const joins = chance.between(0, 2);
   for (let index = 0; index < joins; index++) {
     const cluster = { name: `k${clusters.length + index + 1}`, stage: chance.pick(stages).name };
     actions.push({ atMs: chance.between(20_000, endsAtMs), type: 'add-cluster', cluster });
   }
   return actions.sort((left, right) => left.atMs - right.atMs);
+}
+
+/** Somebody forces a release that fails, and forces it again. */
+function insistence({ chance, stages, endsAtMs }: Context): Action[] {
+  const stage = stages[0]?.name ?? '';
+  const atMs = chance.between(20_000, endsAtMs / 2);
+  const force = { type: 'promote', stage, which: 0.999, force: true } as const;
+  return [
+    { atMs, type: 'push', behaviour: chance.pick(['no-render', 'never-healthy']), extras: [1] },
+    { ...force, atMs: atMs + chance.between(10_000, 40_000) },
+    { ...force, atMs: atMs + chance.between(45_000, 90_000) },
+  ];
 }
 
 /** A stage goes back and forth between two releases, so that each stays for a while and comes again. */

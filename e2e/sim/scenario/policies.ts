@@ -52,7 +52,7 @@ const gatesOf = (chance: Chance): NonNullable<Policies['gates']> => ({
 
 const rolloutOf = (chance: Chance): NonNullable<Policies['rollout']> => ({
   ...(chance.happens(0.4) ? { waves: [{ kind: 'size', max: { count: 1 } }] } : {}),
-  ...(chance.happens(0.2) ? { maxConcurrent: { count: 1 } } : {}),
+  ...(chance.happens(0.3) ? { maxConcurrent: { count: 1 } } : {}),
   ...(chance.happens(0.25) ? { maxFailures: { count: 1 } } : {}),
   ...(chance.happens(0.2) ? { minHealthyMs: chance.between(2, 15) * 1_000 } : {}),
   offline: chance.pick(['wait', 'wait', 'skip-and-catch-up', 'fail']),
