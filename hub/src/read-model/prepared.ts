@@ -2,9 +2,12 @@ import { and, eq, getTableColumns, sql } from 'drizzle-orm';
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core';
 import type { Orm } from './orm.ts';
 
+/** A column's encoder would make `false` or the text `null` of nothing, so nothing is left out or written as NULL. */
+const isNothing = (value: unknown): boolean => value === undefined || value === null;
+
 /**
- * An insert of whole rows, prepared once: building the statement for each row costs more than running it. Where a row
- * with the same `key` exists, the columns of `replace` get the new values.
+ * An insert of rows, prepared once for each set of columns that they have: building the statement for each row costs more
+ * than running it. Where a row with the same `key` exists, the columns of `replace` get the new values.
  */
 export function preparedInsert<Table extends SQLiteTable>(
   orm: Orm,
@@ -15,12 +18,11 @@ export function preparedInsert<Table extends SQLiteTable>(
   },
 ): (row: Table['$inferInsert']) => void {
   const columns = Object.entries(getTableColumns(table));
-  const values = Object.fromEntries(columns.map(([name]) => [name, sql.placeholder(name)]));
-  const nothing = Object.fromEntries(columns.map(([name]) => [name, null]));
-  const insert = orm.insert(table).values(values as Table['$inferInsert']);
   const replaced = columns.filter(([name]) => conflict?.replace.includes(name as never));
-  const statement =
-    conflict === undefined
+  const prepare = (names: readonly string[]) => {
+    const values = Object.fromEntries(names.map((name) => [name, sql.placeholder(name)]));
+    const insert = orm.insert(table).values(values as Table['$inferInsert']);
+    return conflict === undefined
       ? insert.prepare()
       : insert
           .onConflictDoUpdate({
@@ -30,8 +32,11 @@ export function preparedInsert<Table extends SQLiteTable>(
             ) as never,
           })
           .prepare();
+  };
+  const statementFor = byShape(prepare);
   return (row) => {
-    statement.run({ ...nothing, ...row });
+    const given = Object.keys(row).filter((name) => !isNothing(row[name as never]));
+    statementFor(given).run(row);
   };
 }
 
@@ -48,20 +53,38 @@ export function preparedUpdate<Table extends SQLiteTable>(
   const where = and(
     ...key.map((name) => eq(columns[name] as SQLiteColumn, sql.placeholder(`key ${name}`))),
   );
-  const prepare = (names: readonly string[]) =>
-    orm
+  const prepare = (names: readonly string[]) => {
+    const assigned = names.map((name) => {
+      const isCleared = name.endsWith(cleared);
+      const column = isCleared ? name.slice(0, -cleared.length) : name;
+      return [column, isCleared ? sql`NULL` : sql.placeholder(column)];
+    });
+    return orm
       .update(table)
-      .set(Object.fromEntries(names.map((name) => [name, sql.placeholder(name)])) as never)
+      .set(Object.fromEntries(assigned) as never)
       .where(where)
       .prepare();
-  const statements = new Map<string, ReturnType<typeof prepare>>();
+  };
+  const statementFor = byShape(prepare);
   return (keyValues, change) => {
-    const names = Object.keys(change).filter((name) => change[name as never] !== undefined);
+    const names = Object.entries(change)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => (value === null ? `${name}${cleared}` : name));
     if (names.length === 0) return;
-    const shape = names.join();
-    const statement = statements.get(shape) ?? prepare(names);
-    statements.set(shape, statement);
     const keys = Object.fromEntries(key.map((name, index) => [`key ${name}`, keyValues[index]]));
-    statement.run({ ...keys, ...change });
+    statementFor(names).run({ ...keys, ...change });
+  };
+}
+
+/** Marks a column that is set to NULL in the shape of an update. */
+const cleared = ' cleared';
+
+function byShape<Statement>(prepare: (names: readonly string[]) => Statement) {
+  const statements = new Map<string, Statement>();
+  return (names: readonly string[]): Statement => {
+    const shape = names.join();
+    const known = statements.get(shape) ?? prepare(names);
+    statements.set(shape, known);
+    return known;
   };
 }
