@@ -12,6 +12,15 @@ export const gitTreeObjectsMax = 50_000;
 /** Nesting of folders; a deeper tree is hostile. */
 export const gitTreeDepthMax = 64;
 export const gitPathBytesMax = 1_024;
+/** A larger object is a file of its own and no row of the journal, which is checked as a whole at each start. */
+export const gitObjectRowBytesMax = 32 * 1024;
+/** Objects that were just written or read and stay in memory for the next step. */
+export const gitRecentBytesMax = 2 * 1024 * 1024;
+/** Rows that one transaction of a sweep removes. */
+export const gitSweepRowsMax = 500;
+/** Objects of one fetch that are written together. */
+export const gitWriteObjectsMax = 256;
+export const gitWriteBytesMax = 1024 * 1024;
 /** Entries of parsed trees above the roots that stay in memory; a larger tree is parsed each time. */
 export const gitPathTreeEntriesMax = 10_000;
 /** Commits whose top tree stays in memory. */
@@ -22,6 +31,8 @@ export const gitKnownObjectsMax = 4_096;
 export const gitTreeIdleMsMax = 7 * 24 * 3_600_000;
 /** An object younger than this is never swept, because a fetch that needs it may be under way. */
 export const gitSweepAgeMsMin = 3_600_000;
+/** Files of trees whose lists stay in memory, for units that share a root. */
+export const openedTreeFilesMax = 2_000;
 /** Folders written out from trees; the least recently used goes first. */
 export const treeFoldersMax = 256;
 /** A file up to this size is read and written at once; a larger one goes through the thread pool. */

@@ -40,7 +40,12 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
 
   const journal = parts.use(openJournal({ file: inData('journal.sqlite'), clock, random }));
   journal.acceptEpoch(config.acceptedEpoch);
-  const objects = createObjectStore({ directory: inData('objects'), clock, random });
+  const objects = createObjectStore({
+    rows: journal.gitObjects,
+    directory: inData('objects'),
+    clock,
+    random,
+  });
   const folders = createTreeFolders({ directory: inData('trees'), objects, clock, random });
   const cluster = createKubernetesCluster({
     kubeconfigPath: config.kubeconfig,
@@ -147,9 +152,9 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
   reconciler = createReconciler({
     cluster,
     loadTree,
-    render: async (assignment, directory, ended) => {
+    render: async (assignment, tree, ended) => {
       const startedAt = performance.now();
-      const rendered = await renderer.render(assignment, directory, ended);
+      const rendered = await renderer.render(assignment, tree, ended);
       const outcome = rendered.ok ? 'rendered' : 'failed';
       metrics.countRender(outcome, performance.now() - startedAt);
       return rendered;

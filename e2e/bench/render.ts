@@ -4,6 +4,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { createRenderer } from '../../agent/src/render/index.ts';
+import { treeOfFolder } from '../../agent/src/render/testing/index.ts';
 import { findTools } from '../../deploy/tools/index.ts';
 import { temporaryDirectory } from '../stack/index.ts';
 import { unitName, unitObjects } from './units.ts';
@@ -36,6 +37,7 @@ export async function benchRender({ unitsTotal }: { readonly unitsTotal: number 
   );
   await chmod(counted, 0o755);
 
+  const opened = treeOfFolder(tree);
   const measure = async (kind: Kind) => {
     const sample = Math.min(unitsTotal, sampleMax);
     const bare = await timed(sample, 1, async (index) => {
@@ -54,7 +56,7 @@ export async function benchRender({ unitsTotal }: { readonly unitsTotal: number 
       });
       const { signal } = new AbortController();
       const perSecond = await timed(unitsTotal, unitsInParallel, async (index) => {
-        const rendered = await renderer.render(assignmentOf(kind, index), tree, signal);
+        const rendered = await renderer.render(assignmentOf(kind, index), opened, signal);
         if (!rendered.ok) throw new Error(rendered.error.message);
         if (rendered.value.length !== 4) throw new Error(`${kind} ${index} is not whole`);
       });

@@ -15,9 +15,12 @@ import {
   isObjectId,
   type Journal,
   knownAlong,
+  type NamedGitObject,
   type ObjectStore,
+  type OpenedTree,
   type TreeFolders,
   type TreeName,
+  type WalkFailure,
   walkTree,
 } from '../journal/index.ts';
 import {
@@ -30,8 +33,10 @@ import {
   gitObjectBytesMax,
   gitTreeBytesMax,
   gitTreeObjectsMax,
+  gitWriteBytesMax,
+  gitWriteObjectsMax,
 } from '../limits.ts';
-import type { LoadTree, StepFailure } from '../reconcile/index.ts';
+import type { LoadTree, StepFailure, Tree } from '../reconcile/index.ts';
 import { failureOf, openLink } from './channel.ts';
 import type { HubIdentity } from './hub-identity.ts';
 import type { IdentitySource } from './identity.ts';
@@ -237,6 +242,8 @@ function orEnded(
 /** Puts chunks together to objects and stores each one that has the digest it is named by. */
 function createReception(objects: ObjectStore, idLength: number, stored: Set<string>) {
   const received = new Set<string>();
+  const waiting: NamedGitObject[] = [];
+  let waitingBytes = 0;
   let open:
     | { first: GitObjectChunk; kind: GitObjectKind; parts: Buffer[]; bytes: number }
     | undefined;
@@ -249,6 +256,7 @@ function createReception(objects: ObjectStore, idLength: number, stored: Set<str
     if (part.$case === 'complete') {
       if (open !== undefined) return 'the end within an object';
       total = part.complete.objectsTotal;
+      await flush();
       return total === received.size ? undefined : `${received.size} objects, and says ${total}`;
     }
     const { chunk } = part;
@@ -280,10 +288,20 @@ function createReception(objects: ObjectStore, idLength: number, stored: Set<str
     if (stored.has(first.objectId)) return undefined;
     const object = { kind, data: parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts) };
     if (hashGitObject(object, idLength) !== first.objectId) return 'an object with another digest';
-    await objects.write(first.objectId, object);
-    if (stored.size >= gitKnownObjectsMax) stored.clear();
-    stored.add(first.objectId);
+    waiting.push({ ...object, id: first.objectId });
+    waitingBytes += object.data.length;
+    if (waiting.length >= gitWriteObjectsMax || waitingBytes >= gitWriteBytesMax) await flush();
     return undefined;
+  };
+
+  const flush = async (): Promise<void> => {
+    const batch = waiting.splice(0);
+    waitingBytes = 0;
+    if (batch.length > 0) await objects.writeHashed(batch);
+    for (const { id } of batch) {
+      if (stored.size >= gitKnownObjectsMax) stored.clear();
+      stored.add(id);
+    }
   };
 
   return {
@@ -293,7 +311,7 @@ function createReception(objects: ObjectStore, idLength: number, stored: Set<str
   };
 }
 
-/** Fetches, if need be, and writes the tree to a folder. A damaged object is fetched again once. */
+/** Fetches, if need be, and opens the tree. A damaged object is fetched again once. */
 export function createLoadTree(
   fetchTree: FetchTree,
   folders: TreeFolders,
@@ -304,11 +322,31 @@ export function createLoadTree(
     for (let attempt = 1; ; attempt++) {
       const fetched = await fetchTree(assignment, signal);
       if (!fetched.ok) return fetched;
-      const folder = await folders.materialise(commit, root);
-      if (folder.ok) return folder;
-      if (folder.error.kind === 'refused') return final(folder.error.message);
-      journal.forgetTree({ repository, commit, root });
-      if (attempt === 2) return passing(folder.error.message);
+      const opened = await folders.open(commit, root);
+      if (opened.ok) return ok(treeOf(opened.value));
+      const failure = failed(opened.error);
+      if (failure.terminal || attempt === 2) return err(failure);
+    }
+
+    function failed({ kind, message }: WalkFailure): StepFailure {
+      // What is missing is fetched again by the next try.
+      if (kind === 'missing') journal.forgetTree({ repository, commit, root });
+      return { message, terminal: kind === 'refused' };
+    }
+    function treeOf({ id, files, read, folder }: OpenedTree): Tree {
+      return {
+        id,
+        files,
+        read: async (file) => {
+          const content = await read(file);
+          if (content === undefined) failed({ kind: 'missing', message: file.path });
+          return content;
+        },
+        folder: async () => {
+          const written = await folder();
+          return written.ok ? written : err(failed(written.error));
+        },
+      };
     }
   };
 }

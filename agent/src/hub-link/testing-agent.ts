@@ -71,7 +71,12 @@ export function startTestAgent(options: TestAgentOptions) {
   const clock = systemClock;
   const random = systemRandom;
   const journal = openJournal({ file: join(folder, 'journal.sqlite'), clock, random });
-  const objects = createObjectStore({ directory: join(folder, 'objects'), clock, random });
+  const objects = createObjectStore({
+    rows: journal.gitObjects,
+    directory: join(folder, 'objects'),
+    clock,
+    random,
+  });
   const folders = createTreeFolders({ directory: join(folder, 'trees'), objects, clock, random });
   const identity = testIdentity(options);
   const received: Assignment[] = [];

@@ -14,14 +14,14 @@ export {
   isObjectId,
   parseTree,
 } from './git-object.ts';
+export type { GitObjectRows } from './git-object-rows.ts';
 export { type Journal, type JournalOptions, type OutboxStatus, openJournal } from './journal.ts';
-export { createObjectStore, type ObjectStore } from './object-store.ts';
+export { createObjectStore, type NamedGitObject, type ObjectStore } from './object-store.ts';
 export type { PendingUnit, ReportRecord } from './report-outbox.ts';
-export { createTreeFolders, type TreeFolders } from './tree-folders.ts';
+export { createTreeFolders, type OpenedTree, type TreeFolders } from './tree-folders.ts';
 export {
   createPathTrees,
   knownAlong,
-  type TreeFile,
   type WalkedTree,
   type WalkFailure,
   walkTree,

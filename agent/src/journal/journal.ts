@@ -13,6 +13,7 @@ import { type CompleteTrees, createCompleteTrees } from './complete-trees.ts';
 import { type JournalDatabase, openDatabase } from './database.ts';
 import { createDurable } from './durable.ts';
 import { readFact, writeFact } from './facts.ts';
+import { createGitObjectRows, type GitObjectRows } from './git-object-rows.ts';
 import {
   createReportOutbox,
   type PendingUnit,
@@ -41,6 +42,7 @@ export type Journal = UnitJournal &
   RunJournal & {
     /** Resolves when all that was written before outlives a power cut as well; callers share one sync. */
     readonly durable: () => Promise<void>;
+    readonly gitObjects: GitObjectRows;
     /** Names the life of this journal's sequences. */
     readonly agentEpoch: () => string;
     readonly appendAudit: (entries: readonly AuditEntry[]) => void;
@@ -156,6 +158,7 @@ export function openJournal(options: JournalOptions): Journal {
       notify('result');
     },
     durable: durable.sync,
+    gitObjects: createGitObjectRows(database),
     agentEpoch: () => agentEpoch ?? '',
 
     appendAudit: (entries) => {

@@ -1,6 +1,7 @@
-import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { blob, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
-// Every row carries a CRC-32 over its columns, because SQLite itself does not notice a flipped bit in a page.
+// Every row carries a CRC-32 over its columns, because SQLite itself does not notice a flipped bit in a page. A Git object
+// needs none: its id is a digest of its content.
 
 /** Single values: the agent epoch, the next sequences, the accepted hub epoch. */
 export const facts = sqliteTable('facts', {
@@ -61,3 +62,10 @@ export const completeTrees = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.commitId, table.root, table.repository] })],
 );
+
+/** Git objects of a few pages, with their header. */
+export const gitObjects = sqliteTable('git_objects', {
+  id: text('id').primaryKey(),
+  storedAtMs: integer('stored_at_ms').notNull(),
+  content: blob('content', { mode: 'buffer' }).notNull(),
+});

@@ -3,11 +3,27 @@ import { mkdir, readdir, realpath, rename, rm, stat, symlink, writeFile } from '
 import { dirname, join, posix } from 'node:path';
 import { err, ok, type Result } from '@fairlead/shared/result';
 import type { Clock, Random } from '@fairlead/shared/time';
-import { smallFileBytesMax, smallFilesInRowMax, treeFoldersMax } from '../limits.ts';
+import {
+  openedTreeFilesMax,
+  smallFileBytesMax,
+  smallFilesInRowMax,
+  treeFoldersMax,
+} from '../limits.ts';
+import type { TreeFile } from '../reconcile/index.ts';
 import type { ObjectStore } from './object-store.ts';
-import { createPathTrees, type TreeFile, type WalkFailure, walkTree } from './walk-tree.ts';
+import { createPathTrees, type WalkFailure, walkTree } from './walk-tree.ts';
+
+/** A tree whose every object was found in the store and verified a moment ago. */
+export type OpenedTree = {
+  readonly id: string;
+  readonly files: readonly TreeFile[];
+  readonly read: (file: TreeFile) => Promise<Buffer | undefined>;
+  readonly folder: () => Promise<Result<string, WalkFailure>>;
+};
 
 export type TreeFolders = {
+  /** The content of `root` at `commit`, without writing it anywhere. */
+  readonly open: (commit: string, root: string) => Promise<Result<OpenedTree, WalkFailure>>;
   /**
    * Gives a folder that holds the content of `root` at `commit`, written from verified objects. It is named by the id of
    * its tree, so equal content is written once.
@@ -31,6 +47,7 @@ export function createTreeFolders(dependencies: TreeFoldersDependencies): TreeFo
   const underWay = new Map<string, Promise<Result<string, WalkFailure>>>();
   const known = new Map<string, string>();
   const pathTrees = createPathTrees();
+  const opened = createOpenedTrees();
   let cleared: Promise<void> | undefined;
 
   // Folders of an earlier process may be torn by a power cut, and a part of a tree must never be rendered.
@@ -75,24 +92,49 @@ export function createTreeFolders(dependencies: TreeFoldersDependencies): TreeFo
     }
   };
 
-  return {
-    materialise: async (commit, root) => {
-      const key = `${commit}:${root}`;
-      const remembered = known.get(key);
-      if (remembered !== undefined && touch(remembered)) return ok(remembered);
-      known.delete(key);
-      const running = underWay.get(key) ?? write(commit, root);
-      underWay.set(key, running);
-      try {
-        const result = await running;
-        if (result.ok) {
-          if (known.size >= treeFoldersMax) known.clear();
-          known.set(key, result.value);
-        }
-        return result;
-      } finally {
-        underWay.delete(key);
+  const materialise = async (
+    commit: string,
+    root: string,
+  ): Promise<Result<string, WalkFailure>> => {
+    const key = `${commit}:${root}`;
+    const remembered = known.get(key);
+    if (remembered !== undefined && touch(remembered)) return ok(remembered);
+    known.delete(key);
+    const running = underWay.get(key) ?? write(commit, root);
+    underWay.set(key, running);
+    try {
+      const result = await running;
+      if (result.ok) {
+        if (known.size >= treeFoldersMax) known.clear();
+        known.set(key, result.value);
       }
+      return result;
+    } finally {
+      underWay.delete(key);
+    }
+  };
+
+  return {
+    materialise,
+    open: async (commit, root) => {
+      const key = `${commit}:${root}`;
+      const known = opened.get(key);
+      if (known) return ok(known);
+      const walked = await walkTree(objects.read, commit, root, pathTrees);
+      if (!walked.ok) return walked;
+      const tree: OpenedTree = {
+        id: walked.value.treeId,
+        files: walked.value.files,
+        read: async ({ id }) => {
+          const blob = await objects.read(id);
+          // It was there when the tree was walked, so that must be done anew.
+          if (blob === undefined) opened.forget(key);
+          return blob?.data;
+        },
+        folder: () => materialise(commit, root),
+      };
+      opened.put(key, tree);
+      return ok(tree);
     },
 
     prune: async (foldersMax = treeFoldersMax) => {
@@ -108,6 +150,29 @@ export function createTreeFolders(dependencies: TreeFoldersDependencies): TreeFo
         const temporary = join(directory, temporaryPrefix + random.nextId());
         await rename(join(directory, name), temporary);
         await rm(temporary, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+/** Units of one root share one walk; what is in the list is verified again when it is read. */
+function createOpenedTrees() {
+  const trees = new Map<string, OpenedTree>();
+  let filesTotal = 0;
+  const forget = (key: string): void => {
+    filesTotal -= trees.get(key)?.files.length ?? 0;
+    trees.delete(key);
+  };
+  return {
+    get: (key: string): OpenedTree | undefined => trees.get(key),
+    forget,
+    put: (key: string, tree: OpenedTree): void => {
+      forget(key);
+      trees.set(key, tree);
+      filesTotal += tree.files.length;
+      for (const oldest of trees.keys()) {
+        if (trees.size === 1 || filesTotal <= openedTreeFilesMax) break;
+        forget(oldest);
       }
     },
   };

@@ -1,14 +1,23 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemRandom } from '@fairlead/shared/time';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { gitSweepAgeMsMin, gitTreeIdleMsMax } from '../limits.ts';
+import { gitObjectRowBytesMax, gitSweepAgeMsMin, gitTreeIdleMsMax } from '../limits.ts';
 import {
   collectGarbage,
   createObjectStore,
   createTreeFolders,
+  type Journal,
   type ObjectStore,
   openJournal,
   type TreeFolders,
@@ -17,6 +26,7 @@ import { assignmentOf, type BuiltCommit, buildCommit } from './testing/index.ts'
 
 let folder: string;
 let now: number;
+let journal: Journal;
 let objects: ObjectStore;
 let folders: TreeFolders;
 const clock = { now: () => now };
@@ -24,7 +34,8 @@ const clock = { now: () => now };
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'trees-'));
   now = Date.now();
-  objects = createObjectStore({ directory: join(folder, 'objects'), clock, random: systemRandom });
+  journal = openJournal({ file: join(folder, 'journal.sqlite'), clock, random: systemRandom });
+  objects = storeOf();
   folders = createTreeFolders({
     directory: join(folder, 'trees'),
     objects,
@@ -32,7 +43,19 @@ beforeEach(() => {
     random: systemRandom,
   });
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  journal.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** As after a restart: it remembers nothing. */
+const storeOf = (): ObjectStore =>
+  createObjectStore({
+    rows: journal.gitObjects,
+    directory: join(folder, 'objects'),
+    clock,
+    random: systemRandom,
+  });
 
 async function store(built: BuiltCommit): Promise<string> {
   for (const [id, object] of built.objects) await objects.write(id, object);
@@ -47,18 +70,55 @@ describe('the object store', () => {
     await expect(objects.read('../etc/passwd')).rejects.toThrow(/not an object id/);
   });
 
-  it('R4: gives nothing that changed on disk, and forgets it', async () => {
-    const { objects: built } = buildCommit({ 'a.yaml': 'a: 1' });
-    const [id = '', object] = [...built][0] ?? [];
+  const flipLast = (bytes: Buffer): Buffer => {
+    const flipped = Buffer.from(bytes);
+    flipped[flipped.length - 1] = (flipped.at(-1) ?? 0) ^ 1;
+    return flipped;
+  };
+  const fileOf = (id: string) => join(folder, 'objects', id.slice(0, 2), id.slice(2));
+
+  it.each([
+    ['row', 'a: 1'],
+    ['file', `a: ${'1'.repeat(gitObjectRowBytesMax)}`],
+  ])('R4: gives nothing that changed on disk as a %s, and forgets it', async (place, content) => {
+    const { objects: built } = buildCommit({ 'a.yaml': content });
+    const [id = '', object] = [...built].find(([, { kind }]) => kind === 'blob') ?? [];
     if (object === undefined) throw new Error('no object');
     await objects.write(id, object);
-    expect(await objects.read(id)).toEqual(object);
-    const file = join(folder, 'objects', id.slice(0, 2), id.slice(2));
-    const bytes = readFileSync(file);
-    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
-    writeFileSync(file, bytes);
+    expect(await storeOf().read(id)).toEqual(object);
+    const row = journal.gitObjects.get(id);
+    expect(row === undefined).toBe(place === 'file');
+    if (row) journal.gitObjects.put([{ id, content: flipLast(row) }], now);
+    else writeFileSync(fileOf(id), flipLast(readFileSync(fileOf(id))));
+    objects = storeOf();
     expect(await objects.read(id)).toBeUndefined();
     expect(await objects.has(id)).toBe(false);
+    await objects.write(id, object);
+    expect(await storeOf().read(id)).toEqual(object);
+  });
+
+  it('reads an object that an agent before this one kept as a file', async () => {
+    const { objects: built } = buildCommit({ 'a.yaml': 'a: 1' });
+    const [id = '', object] = [...built].find(([, { kind }]) => kind === 'blob') ?? [];
+    mkdirSync(join(folder, 'objects', id.slice(0, 2)), { recursive: true });
+    writeFileSync(fileOf(id), `blob ${object?.data.length}\0${object?.data}`);
+    expect(await objects.has(id)).toBe(true);
+    expect(await objects.read(id)).toEqual(object);
+  });
+});
+
+describe('an opened tree', () => {
+  it('gives what is below the root without writing anything', async () => {
+    const commit = await store(buildCommit({ app: { base: { 'a.yaml': 'a: 1' }, 'b.yaml': '' } }));
+    const tree = await folders.open(commit, 'app');
+    if (!tree.ok) throw new Error(tree.error.message);
+    const contents = await Promise.all(
+      tree.value.files.map(async (file) => [file.path, (await tree.value.read(file))?.toString()]),
+    );
+    expect(Object.fromEntries(contents)).toEqual({ 'b.yaml': '', 'base/a.yaml': 'a: 1' });
+    expect(await readdir(folder)).not.toContain('trees');
+    const written = await tree.value.folder();
+    expect(written).toEqual({ ok: true, value: join(folder, 'trees', tree.value.id) });
   });
 });
 
@@ -157,18 +217,15 @@ describe('a materialised tree', () => {
 
 describe('garbage collection', () => {
   it('keeps what an assignment needs and removes what nobody used for long', async () => {
-    using journal = openJournal({
-      file: join(folder, 'journal.sqlite'),
-      clock,
-      random: systemRandom,
-    });
-    const assigned = buildCommit({ a: 'assigned' });
-    const idle = buildCommit({ a: 'idle' });
+    const large = 'x'.repeat(gitObjectRowBytesMax + 1);
+    const assigned = buildCommit({ a: 'assigned', large: `assigned ${large}` });
+    const idle = buildCommit({ a: 'idle', large: `idle ${large}` });
     for (const built of [assigned, idle]) {
       await store(built);
       journal.markComplete({ repository: 'shop', commit: built.commit, root: '' }, now);
       for (const id of built.objects.keys()) {
         const file = join(folder, 'objects', id.slice(0, 2), id.slice(2));
+        if (journal.gitObjects.has(id)) continue;
         utimesSync(file, now / 1_000 - gitSweepAgeMsMin / 1_000, now / 1_000 - 7_200);
       }
     }
@@ -178,7 +235,9 @@ describe('garbage collection', () => {
     now += gitTreeIdleMsMax + 1;
     await collectGarbage({ journal, objects, folders, clock });
     expect(journal.completeCommits('shop', '', 9)).toEqual([assigned.commit]);
-    expect(await objects.has(assigned.commit)).toBe(true);
-    expect(await objects.has(idle.commit)).toBe(false);
+    const isThere = async ({ objects: built }: BuiltCommit) =>
+      Promise.all([...built.keys()].map((id) => objects.has(id)));
+    expect(new Set(await isThere(assigned))).toEqual(new Set([true]));
+    expect(new Set(await isThere(idle))).toEqual(new Set([false]));
   });
 });

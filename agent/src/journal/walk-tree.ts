@@ -7,6 +7,7 @@ import {
   gitTreeDepthMax,
   gitTreeObjectsMax,
 } from '../limits.ts';
+import type { TreeFile } from '../reconcile/index.ts';
 import { type GitObject, type GitTreeEntry, parseTree, treeOfCommit } from './git-object.ts';
 
 /** Commits and entries of trees that many roots lie below; their objects were verified when they were read. */
@@ -62,13 +63,6 @@ export type ReadObject = (id: string) => Promise<GitObject | undefined>;
 
 /** `missing`: an object is not in the store. `refused`: the tree must not be used, however often it is fetched. */
 export type WalkFailure = { readonly kind: 'missing' | 'refused'; readonly message: string };
-
-export type TreeFile = {
-  /** Relative to the root, with slashes. */
-  readonly path: string;
-  readonly mode: 'file' | 'executable' | 'symlink';
-  readonly id: string;
-};
 
 export type WalkedTree = {
   /** Id of the tree at the root. */

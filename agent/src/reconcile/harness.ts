@@ -175,7 +175,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     journal,
     clock: systemClock,
     random: systemRandom,
-    loadTree: async () => ok('/nowhere'),
+    loadTree: async () =>
+      ok({ id: '', files: [], read: async () => undefined, folder: async () => ok('/nowhere') }),
     render: async (assignment) => {
       const rendered = renders.get(assignment.commit);
       if (rendered === undefined) return err({ message: 'no such render', terminal: true });

@@ -13,6 +13,8 @@ export type {
   Refusal,
   Render,
   StepFailure,
+  Tree,
+  TreeFile,
   Trust,
   Verified,
 } from './ports.ts';

@@ -79,16 +79,34 @@ export type Trust = {
   readonly verify: (assignment: Assignment, permit: Permit) => Promise<Result<Verified, Refusal>>;
 };
 
-/** Gives a folder that holds the verified tree of the assignment, fetched or from the local store. */
+/** The verified content of an assignment's root. */
+export type Tree = {
+  /** The id of the Git tree, so equal content has one name. */
+  readonly id: string;
+  readonly files: readonly TreeFile[];
+  /** Undefined where the content is gone from the store; it is fetched again then. */
+  readonly read: (file: TreeFile) => Promise<Buffer | undefined>;
+  /** Writes all of it to a folder that is named by the id, once, for tools that read folders. */
+  readonly folder: () => Promise<Result<string, StepFailure>>;
+};
+
+export type TreeFile = {
+  /** Relative to the root, with slashes. */
+  readonly path: string;
+  readonly mode: 'file' | 'executable' | 'symlink';
+  readonly id: string;
+};
+
+/** Gives the verified tree of the assignment, fetched or from the local store. */
 export type LoadTree = (
   assignment: Assignment,
   signal: AbortSignal,
-) => Promise<Result<string, StepFailure>>;
+) => Promise<Result<Tree, StepFailure>>;
 
-/** Renders a folder. An empty list is a failure of the caller's plan, never a wish to remove everything. */
+/** Renders a tree. An empty list is a failure of the caller's plan, never a wish to remove everything. */
 export type Render = (
   assignment: Assignment,
-  directory: string,
+  tree: Tree,
   signal: AbortSignal,
 ) => Promise<Result<KubernetesObject[], StepFailure>>;
 

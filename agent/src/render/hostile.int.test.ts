@@ -6,10 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { err } from '@fairlead/shared/result';
 import { systemRandom } from '@fairlead/shared/time';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findTools } from '../../../deploy/tools/index.ts';
-import { createObjectStore, createTreeFolders } from '../journal/index.ts';
+import { createObjectStore, createTreeFolders, openJournal } from '../journal/index.ts';
 import { assignmentOf, buildCommit, type Folder } from '../journal/testing/index.ts';
 import { createRenderer } from './index.ts';
 import { tarFile } from './testing/index.ts';
@@ -77,7 +78,13 @@ const nested = (depth: number): Folder =>
 async function render(top: Folder, valuesFiles: readonly string[] = []): Promise<string> {
   const clock = { now: () => Date.now() };
   const directory = mkdtempSync(join(folder, 'agent-'));
+  using journal = openJournal({
+    file: join(directory, 'journal.sqlite'),
+    clock,
+    random: systemRandom,
+  });
   const objects = createObjectStore({
+    rows: journal.gitObjects,
     directory: join(directory, 'objects'),
     clock,
     random: systemRandom,
@@ -90,8 +97,13 @@ async function render(top: Folder, valuesFiles: readonly string[] = []): Promise
     clock,
     random: systemRandom,
   });
-  const tree = await folders.materialise(built.commit, '');
-  if (!tree.ok) return tree.error.message;
+  const opened = await folders.open(built.commit, '');
+  if (!opened.ok) return opened.error.message;
+  const folderOf = async () => {
+    const written = await opened.value.folder();
+    return written.ok ? written : err({ message: written.error.message, terminal: true });
+  };
+  const tree = { ...opened.value, folder: folderOf };
   const renderer = createRenderer({
     programs,
     cacheDirectory: join(directory, 'render'),
@@ -102,7 +114,7 @@ async function render(top: Folder, valuesFiles: readonly string[] = []): Promise
   });
   const base = assignmentOf({ path: 'app', commit: built.commit as never });
   const assignment = { ...base, render: { ...base.render, helmValuesFiles: valuesFiles } };
-  const rendered = await renderer.render(assignment, tree.value, new AbortController().signal);
+  const rendered = await renderer.render(assignment, tree, new AbortController().signal);
   if (!rendered.ok) return rendered.error.message;
   return `rendered ${JSON.stringify(rendered.value)}`;
 }

@@ -16,6 +16,7 @@ import { findTools } from '../../../deploy/tools/index.ts';
 import type { Assignment } from '../domain/link/index.ts';
 import { assignmentOf } from '../journal/testing/index.ts';
 import { createRenderer, type Renderer, type RenderLimits } from './index.ts';
+import { treeOfFolder } from './testing/index.ts';
 
 let tools: { kustomize: string; helm: string; sops: string };
 let folder: string;
@@ -64,7 +65,11 @@ const configMap = (name: string, more = ''): string =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\n${more}`;
 
 async function render(changes: Partial<Assignment> = {}, using = renderer) {
-  const result = await using.render(assignmentOf(changes), tree, new AbortController().signal);
+  const result = await using.render(
+    assignmentOf(changes),
+    treeOfFolder(tree),
+    new AbortController().signal,
+  );
   return result.ok
     ? {
         names: result.value.map(({ kind, metadata }) => `${kind}/${metadata.name}`),

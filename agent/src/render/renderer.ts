@@ -1,5 +1,5 @@
 import { lstatSync, mkdirSync } from 'node:fs';
-import { basename, isAbsolute, join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { KubernetesObject } from '@fairlead/shared/manifest';
 import { err, ok, type Result } from '@fairlead/shared/result';
 import type { Assignment } from '../domain/link/index.ts';
@@ -18,8 +18,14 @@ import { clipFailure, type RenderFailure, renderFailure } from './failure.ts';
 import { type Capabilities, encryptedFault, renderHelm } from './helm.ts';
 import { renderKustomize } from './kustomize.ts';
 import { kustomizationNames } from './kustomize-references.ts';
-import { renderPlain, renderPlainFile } from './plain.ts';
-import { type Rendered, type RenderSource, realPathOf, type Work } from './rendering.ts';
+import { renderPlain, renderPlainFile, renderPlainOf } from './plain.ts';
+import {
+  type Rendered,
+  type RenderSource,
+  type RenderTree,
+  realPathOf,
+  type Work,
+} from './rendering.ts';
 import {
   createFileDecrypter,
   createKeyring,
@@ -65,19 +71,19 @@ export type RendererDependencies = {
 
 export type Renderer = {
   /**
-   * Renders the assignment's path in a folder that holds the content of its root, and that is named by the id of that
-   * tree. An empty result is a failure, so a caller never sees an empty list.
+   * Renders the assignment's path in the tree of its root. An empty result is a failure, so a caller never sees an empty
+   * list.
    */
   readonly render: (
     assignment: Assignment,
-    treeDirectory: string,
+    tree: RenderTree,
     signal: AbortSignal,
   ) => Promise<Result<KubernetesObject[], RenderFailure>>;
   /** The same for one manifest in the assignment's path, whatever else lies there. */
   readonly renderFile: (
     file: string,
     assignment: Assignment,
-    treeDirectory: string,
+    tree: RenderTree,
     signal: AbortSignal,
   ) => Promise<Result<KubernetesObject[], RenderFailure>>;
 };
@@ -100,14 +106,22 @@ export function createRenderer(dependencies: RendererDependencies): Renderer {
     entriesMax: renderCacheEntriesMax,
     bytesMax: renderCacheBytesMax,
   });
+  let isTemporaryMade = false;
+  const makeTemporary = () => {
+    if (!isTemporaryMade) mkdirSync(temporary, { recursive: true, mode: 0o700 });
+    isTemporaryMade = true;
+  };
   /** Units that render the same wait for one rendering. */
   const underWay = new Map<string, Promise<Result<Rendered[], RenderFailure>>>();
 
   type Request = {
     readonly assignment: Assignment;
     readonly source: Source;
+    readonly treeId: string;
+    /** Empty when it is rendered from the store. */
     readonly tree: string;
     readonly path: string;
+    readonly renderPlain: RenderSource;
     readonly signal: AbortSignal;
   };
 
@@ -163,7 +177,7 @@ export function createRenderer(dependencies: RendererDependencies): Renderer {
       : async () => keys;
 
   const renderCached = async (request: Request): Promise<Result<Rendered[], RenderFailure>> => {
-    const { assignment, source, tree, path, signal } = request;
+    const { assignment, source, treeId, path, signal } = request;
     const { sopsSecret, substitution: _, ...helm } = assignment.render;
     const keys = sopsSecret === '' ? undefined : await keyring(sopsSecret, signal);
     const served = source === 'helm' ? await readCapabilities(signal) : ok(undefined);
@@ -172,7 +186,6 @@ export function createRenderer(dependencies: RendererDependencies): Renderer {
       source === 'plain' ? 'plain' : tools.versionOf(source, signal),
       sopsSecret === '' ? 'none' : tools.versionOf('sops', signal),
     ]);
-    const treeId = basename(tree);
     const parts: unknown[] = [renderVersion, treeId, path, source, versions, sopsSecret !== ''];
     parts.push(assignment.apply.namespace);
     if (source === 'helm') parts.push(helm, assignment.pipeline, served.value);
@@ -190,7 +203,7 @@ export function createRenderer(dependencies: RendererDependencies): Renderer {
         ? renderKustomize
         : source === 'helm'
           ? renderHelm(served.value)
-          : renderPlain;
+          : request.renderPlain;
     if (!cacheable) return renderFresh(request, render, keys);
 
     const known =
@@ -218,40 +231,78 @@ export function createRenderer(dependencies: RendererDependencies): Renderer {
     }
   };
 
-  /** What is below the root, substituted; `one` is the only file that counts, if given. */
-  const renderBelow = async (
-    one: string | undefined,
-    [assignment, treeDirectory, signal]: Parameters<Renderer['render']>,
-  ): Promise<Result<KubernetesObject[], RenderFailure>> => {
-    mkdirSync(temporary, { recursive: true, mode: 0o700 });
+  const requestOf = async (
+    assignment: Assignment,
+    tree: RenderTree,
+    signal: AbortSignal,
+  ): Promise<Result<Request, RenderFailure>> => {
     const path = pathBelowRoot(assignment);
     if (!path.ok) return path;
-    const tree = realPathOf(treeDirectory);
-    if (tree === undefined) {
-      return renderFailure('ended', 'the folder of the tree is gone; it is written again');
+    const base = { assignment, treeId: tree.id, path: path.value, signal };
+    // A link may lead a path elsewhere, which only a file system tells.
+    if (!tree.files.some(({ mode }) => mode === 'symlink')) {
+      const source = sourceIn(tree, path.value, assignment.path);
+      if (!source.ok) return source;
+      if (source.value === 'plain') {
+        return ok({ ...base, source: 'plain', tree: '', renderPlain: renderPlainOf(tree) });
+      }
     }
-    const source = sourceOf(tree, path.value, assignment.path);
-    if (!source.ok) return source;
-    const request = { assignment, source: source.value, tree, path: path.value, signal };
-    const rendered = await (one === undefined ? renderCached(request) : renderOne(request, one));
-    if (!rendered.ok) return rendered;
-    const substituted = substitute(rendered.value, assignment, limits);
-    return substituted.ok ? ok(substituted.value.map(({ object }) => object)) : substituted;
+    const directory = await directoryOf(tree);
+    if (!directory.ok) return directory;
+    const source = sourceOf(directory.value, path.value, assignment.path);
+    const written = { ...base, tree: directory.value, renderPlain };
+    return source.ok ? ok({ ...written, source: source.value }) : source;
   };
 
-  const renderOne = async (request: Request, file: string) => {
-    const { sopsSecret } = request.assignment.render;
-    const keys = sopsSecret === '' ? undefined : await keyring(sopsSecret, request.signal);
-    return renderFresh({ ...request, source: 'plain' }, renderPlainFile(file), keys);
+  const renderUnit: Renderer['render'] = async (assignment, tree, signal) => {
+    makeTemporary();
+    const request = await requestOf(assignment, tree, signal);
+    if (!request.ok) return request;
+    return substituted(await renderCached(request.value), assignment);
+  };
+
+  const renderOne: Renderer['renderFile'] = async (file, assignment, tree, signal) => {
+    makeTemporary();
+    const path = pathBelowRoot(assignment);
+    if (!path.ok) return path;
+    const directory = await directoryOf(tree);
+    if (!directory.ok) return directory;
+    const place = { assignment, treeId: tree.id, tree: directory.value, path: path.value, signal };
+    const { sopsSecret } = assignment.render;
+    const keys = sopsSecret === '' ? undefined : await keyring(sopsSecret, signal);
+    const request: Request = { ...place, source: 'plain', renderPlain };
+    return substituted(await renderFresh(request, renderPlainFile(file), keys), assignment);
+  };
+
+  const substituted = (
+    rendered: Result<Rendered[], RenderFailure>,
+    assignment: Assignment,
+  ): Result<KubernetesObject[], RenderFailure> => {
+    if (!rendered.ok) return rendered;
+    const outcome = substitute(rendered.value, assignment, limits);
+    return outcome.ok ? ok(outcome.value.map(({ object }) => object)) : outcome;
   };
 
   const clipped = (rendered: Result<KubernetesObject[], RenderFailure>) =>
     rendered.ok ? rendered : err(clipFailure(rendered.error));
 
   return {
-    render: async (...request) => clipped(await renderBelow(undefined, request)),
-    renderFile: async (file, ...request) => clipped(await renderBelow(file, request)),
+    render: async (...request) => clipped(await renderUnit(...request)),
+    renderFile: async (...request) => clipped(await renderOne(...request)),
   };
+}
+
+/** The tree in a folder of this machine, without links on its way. */
+async function directoryOf(tree: RenderTree): Promise<Result<string, RenderFailure>> {
+  const folder = await tree.folder();
+  if (!folder.ok) {
+    const { message, terminal } = folder.error;
+    return renderFailure(terminal ? 'object_invalid' : 'ended', message);
+  }
+  const directory = realPathOf(folder.value);
+  return directory === undefined
+    ? renderFailure('ended', 'the folder of the tree is gone; it is written again')
+    : ok(directory);
 }
 
 function pathBelowRoot({ path, root }: Assignment): Result<string, RenderFailure> {
@@ -263,11 +314,31 @@ function pathBelowRoot({ path, root }: Assignment): Result<string, RenderFailure
   return ok(below);
 }
 
+const noFolder = (shownPath: string) =>
+  renderFailure('path_missing', `the commit has no folder ${shownPath || '.'}`);
+
+/** What the path of a tree without links holds. */
+function sourceIn(
+  tree: RenderTree,
+  path: string,
+  shownPath: string,
+): Result<Source, RenderFailure> {
+  const prefix = path === '' ? '' : `${path}/`;
+  const names = new Set<string>();
+  for (const file of tree.files) {
+    if (file.path.startsWith(prefix))
+      names.add(file.path.slice(prefix.length).split('/', 1)[0] ?? '');
+  }
+  if (names.size === 0) return noFolder(shownPath);
+  if (kustomizationNames.some((name) => names.has(name))) return ok('kustomize');
+  return ok(names.has('Chart.yaml') ? 'helm' : 'plain');
+}
+
 function sourceOf(tree: string, path: string, shownPath: string): Result<Source, RenderFailure> {
   const folder = realPathOf(join(tree, path));
   const inside = folder !== undefined && (folder === tree || folder.startsWith(`${tree}/`));
   if (!inside || !lstatSync(folder).isDirectory()) {
-    return renderFailure('path_missing', `the commit has no folder ${shownPath || '.'}`);
+    return noFolder(shownPath);
   }
   if (kustomizationNames.some((name) => exists(join(folder, name)))) return ok('kustomize');
   return ok(exists(join(folder, 'Chart.yaml')) ? 'helm' : 'plain');

@@ -11,12 +11,29 @@ import type { Tools } from './tools.ts';
 /** An object as it was rendered; `isDecrypted` when it holds what SOPS decrypted. */
 export type Rendered = { readonly object: KubernetesObject; readonly isDecrypted: boolean };
 
+/** The content of an assignment's root. */
+export type RenderTree = {
+  /** The id of its Git tree; empty when it has none, and then nothing of it is cached. */
+  readonly id: string;
+  readonly files: readonly RenderFile[];
+  readonly read: (file: RenderFile) => Promise<Buffer | undefined>;
+  /** All of it in a folder of this machine. */
+  readonly folder: () => Promise<Result<string, { message: string; terminal: boolean }>>;
+};
+
+type RenderFile = {
+  /** Relative to the root, with slashes. */
+  readonly path: string;
+  readonly mode: 'file' | 'executable' | 'symlink';
+  readonly id: string;
+};
+
 /** What one rendering works on. */
 export type Work = {
   readonly assignment: Assignment;
   readonly tools: Tools;
   readonly limits: ObjectLimits & PlainLimits;
-  /** The tree on this machine, without links on its way. */
+  /** The tree on this machine, without links on its way; empty where it was not written out. */
   readonly tree: string;
   /** Below the tree. */
   readonly path: string;

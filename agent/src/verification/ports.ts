@@ -3,7 +3,7 @@ import type { Result } from '@fairlead/shared/result';
 import type { ServiceAccount } from '../cluster/index.ts';
 import type { Assignment } from '../domain/link/index.ts';
 import type { VerificationResult, VerificationRun } from '../domain/verification/index.ts';
-import type { StepFailure } from '../reconcile/index.ts';
+import type { StepFailure, Tree } from '../reconcile/index.ts';
 
 /** Everything that is open in this cluster, as the hub lists it. */
 export type OfferedRuns = {
@@ -57,6 +57,6 @@ export type VerificationJournal = {
 export type RenderFile = (
   file: string,
   assignment: Assignment,
-  directory: string,
+  tree: Tree,
   signal: AbortSignal,
 ) => Promise<Result<KubernetesObject[], StepFailure>>;

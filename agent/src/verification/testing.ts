@@ -65,7 +65,8 @@ export function startVerifier(options: VerifierOptions) {
   const verifier = createVerifier({
     cluster: options.cluster,
     journal: options.journal,
-    loadTree: async () => ok('/nowhere'),
+    loadTree: async () =>
+      ok({ id: '', files: [], read: async () => undefined, folder: async () => ok('/nowhere') }),
     renderFile: async () => {
       const rendered = objects();
       return 'message' in rendered ? err(rendered) : ok(structuredClone([...rendered]));

@@ -2,3 +2,4 @@
 export { createRenderWorld, type RenderWorld, type WorldOptions } from './render-world.ts';
 export { createSopsWriter, type SopsWriter } from './sops-writer.ts';
 export { tarFile } from './tar-file.ts';
+export { treeOfFolder } from './tree-of-folder.ts';

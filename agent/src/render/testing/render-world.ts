@@ -14,6 +14,7 @@ import { findTools } from '../../../../deploy/tools/index.ts';
 import type { Assignment } from '../../domain/link/index.ts';
 import { assignmentOf } from '../../journal/testing/index.ts';
 import { createRenderer, type RendererDependencies, type RenderFailure } from '../index.ts';
+import { treeOfFolder } from './tree-of-folder.ts';
 
 export type WorldOptions = Partial<Omit<RendererDependencies, 'cacheDirectory' | 'programs'>> & {
   /** Only this manifest of the path. */
@@ -93,9 +94,10 @@ export async function createRenderWorld(defaults: WorldOptions = {}): Promise<Re
       const renderer = rendererOf(options);
       const { signal } = new AbortController();
       const { file } = options;
+      const content = treeOfFolder(tree);
       const rendered = await (file === undefined
-        ? renderer.render(assignment, tree, signal)
-        : renderer.renderFile(file, assignment, tree, signal));
+        ? renderer.render(assignment, content, signal)
+        : renderer.renderFile(file, assignment, content, signal));
       if (!rendered.ok) return { failure: rendered.error };
       const names = rendered.value.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
       return { objects: rendered.value, names };
