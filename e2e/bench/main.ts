@@ -1,6 +1,7 @@
 // `npm run bench -- <name> [options]`: measures on real parts and ends with one line of JSON with the figures.
 import { parseArgs } from 'node:util';
 import { benchApply } from './apply.ts';
+import { benchDecide } from './decide.ts';
 import { benchDrift } from './drift.ts';
 import { benchPropagation } from './propagation.ts';
 import { benchRender } from './render.ts';
@@ -13,6 +14,8 @@ const usage = `usage: npm run bench -- <name> [options]
   drift [--units 1250]        from a change by hand to its repair: deleted and edited objects, stripped labels,
         [--samples 200]       and edits in a row of one object; and the agent's memory
         [--agent FILE]
+  decide [--events 1000000]   the hub's own work: a look at a large pipeline, a fold of a long log, the read model made
+         [--targets 5000]     anew and compared with the live one; ends with status 1 when a limit is broken
   render [--units 1000]       kustomizations and charts rendered cold and again, beside one process after another
 `;
 
@@ -23,11 +26,18 @@ const { values, positionals } = parseArgs({
     agent: { type: 'string' },
     pushes: { type: 'string' },
     samples: { type: 'string' },
+    events: { type: 'string' },
+    targets: { type: 'string' },
   },
 });
 
 const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = {
   propagation: () => benchPropagation({ pushesTotal: Number(values.pushes ?? 50) }),
+  decide: () =>
+    benchDecide({
+      eventsTotal: Number(values.events ?? 1_000_000),
+      targetsTotal: Number(values.targets ?? 5_000),
+    }),
   render: () => benchRender({ unitsTotal: Number(values.units ?? 1_000) }),
   apply: () => benchApply({ unitsTotal: Number(values.units ?? 1_000), program: values.agent }),
   drift: () =>

@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
 import { rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClusterName, StageName } from '@fairlead/shared/ids';
-import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openSqliteDecisionLog } from '../decision-log/index.ts';
@@ -17,6 +15,7 @@ import {
   clusterId,
   commitId,
   type Fixture,
+  hashTables,
   openFixture,
   pipelineDefined,
   releasesDiscovered,
@@ -26,27 +25,6 @@ import {
   rolloutSucceeded,
   silent,
 } from './testing/index.ts';
-
-/** SHA-256 of every row of every table, by the table's name. */
-function hashTables(path: string): Record<string, string> {
-  const database = new Database(path, { readonly: true });
-  try {
-    const names = database
-      .prepare(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`)
-      .pluck()
-      .all() as string[];
-    return Object.fromEntries(
-      names.sort().map((name) => {
-        const columns = database.prepare(`SELECT * FROM "${name}"`).columns().length;
-        const order = Array.from({ length: columns }, (_, index) => index + 1).join(', ');
-        const rows = database.prepare(`SELECT * FROM "${name}" ORDER BY ${order}`).raw().all();
-        return [name, createHash('sha256').update(JSON.stringify(rows)).digest('hex')];
-      }),
-    );
-  } finally {
-    database.close();
-  }
-}
 
 const clusters = ['eu-1', 'eu-2', 'us-1'];
 const stages = ['staging', 'production'];

@@ -1,5 +1,6 @@
 // For tests of the hub that need a log and a read model with something in them. Imports the decision log and the read
-// model; nothing but tests imports it.
+// model; nothing but tests and benchmarks imports it.
+export { hashTables } from './hash-tables.ts';
 export {
   append,
   clusterAdded,
