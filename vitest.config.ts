@@ -15,7 +15,10 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['{shared,hub,agent,deploy}/**/*.int.test.ts', 'e2e/stack/**/*.int.test.ts'],
+          include: [
+            '{shared,hub,agent,deploy}/**/*.int.test.ts',
+            'e2e/{stack,bench}/**/*.int.test.ts',
+          ],
           exclude: ['**/node_modules/**'],
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -21,7 +21,10 @@ export type DecideOptions = {
   readonly targetsTotal: number;
 };
 
-/** What must hold on two cores that do nothing else, for a million events and five thousand targets. */
+/**
+ * What must hold for a million events and five thousand targets. It is judged by processor time, which on a machine that
+ * does nothing else is the time by the clock: nothing here waits for anybody but the disk, and that only while writing.
+ */
 const limits = {
   planP50Ms: 50,
   foldSecondsPerMillion: 20,
@@ -51,26 +54,33 @@ export async function benchDecide({ eventsTotal, targetsTotal }: DecideOptions) 
   say(`fold: ${JSON.stringify(fold)}`);
   const rebuild = await rebuildAndCompare(history);
   say(
-    `rebuild: ${rebuild.seconds.toFixed(1)} s; other tables than the live one: ${rebuild.different.join(', ') || 'none'}`,
+    `rebuild: ${JSON.stringify(rebuild)}; other tables than the live one: ${rebuild.different.join(', ') || 'none'}`,
   );
 
   const millions = history.events / 1_000_000;
   const broken = [
     ...Object.entries(planned)
-      .filter(([, { p50Ms }]) => !(p50Ms <= limits.planP50Ms))
-      .map(([kind, { p50Ms }]) => `${kind}: a look takes ${p50Ms} ms, limit ${limits.planP50Ms}`),
-    ...exceeding('fold, seconds', fold.seconds, limits.foldSecondsPerMillion * millions),
+      .filter(([, { processorP50Ms }]) => !(processorP50Ms <= limits.planP50Ms))
+      .map(
+        ([kind, { processorP50Ms }]) =>
+          `${kind}: a look takes ${processorP50Ms} ms, limit ${limits.planP50Ms}`,
+      ),
+    ...exceeding('fold, seconds', fold.processorSeconds, limits.foldSecondsPerMillion * millions),
     ...exceeding(
       'fold, growth of the heap in MiB',
       fold.heapGrowthMebibytes,
       limits.heapGrowthMebibytes,
     ),
-    ...exceeding('rebuild, seconds', rebuild.seconds, limits.rebuildSecondsPerMillion * millions),
+    ...exceeding(
+      'rebuild, seconds',
+      rebuild.processorSeconds,
+      limits.rebuildSecondsPerMillion * millions,
+    ),
     ...rebuild.different.map((table) => `the rebuilt table ${table} is not the live one`),
   ];
   for (const line of broken) process.stderr.write(`limit broken: ${line}\n`);
   if (broken.length > 0) process.exitCode = 1;
-  return { plan: planned, fold, rebuildSeconds: rebuild.seconds, broken: broken.length };
+  return { plan: planned, fold, rebuild, broken: broken.length };
 }
 
 const exceeding = (what: string, value: number, limit: number): string[] =>
@@ -126,16 +136,24 @@ export async function writeFollowed(folder: string, eventsTotal: number): Promis
 async function foldAlone(path: string): Promise<FoldFigures> {
   const program = join(import.meta.dirname, 'fold-log.ts');
   const run = promisify(execFile);
-  const { stdout } = await run(process.execPath, ['--expose-gc', program, path]);
+  const { stdout } = await run(process.execPath, [program, path]);
   return JSON.parse(stdout) as FoldFigures;
 }
 
 export async function rebuildAndCompare({ readModel, readModelPath }: FollowedHistory) {
   const live = hashTables(readModelPath);
   const startedAt = performance.now();
+  const before = process.cpuUsage();
   await readModel.rebuild();
+  const { user, system } = process.cpuUsage(before);
   const seconds = (performance.now() - startedAt) / 1_000;
+  const processorSeconds = Math.round((user + system) / 100_000) / 10;
   const rebuilt = hashTables(readModelPath);
   const different = Object.keys(live).filter((name) => live[name] !== rebuilt[name]);
-  return { seconds: Math.round(seconds * 10) / 10, different, tables: Object.keys(live).length };
+  return {
+    seconds: Math.round(seconds * 10) / 10,
+    processorSeconds,
+    different,
+    tables: Object.keys(live).length,
+  };
 }

@@ -1,4 +1,6 @@
-// `node --expose-gc e2e/bench/fold-log.ts FILE` folds a decision log in a process of its own, so that its memory is its own.
+// `node e2e/bench/fold-log.ts FILE` folds a decision log in a process of its own, so that its memory is its own.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type DecisionLog, openSqliteDecisionLog } from '../../hub/src/decision-log/index.ts';
 import type { HubEvent } from '../../hub/src/domain/events.ts';
 import {
@@ -18,6 +20,7 @@ const pageEntries = 500;
 export type FoldFigures = {
   readonly events: number;
   readonly seconds: number;
+  readonly processorSeconds: number;
   readonly streams: number;
   /** Between a tenth of the events and all of them, after a collection of garbage each. */
   readonly heapGrowthMebibytes: number;
@@ -34,7 +37,9 @@ type Evolve = (state: any, event: any) => unknown;
 export type Folded = PipelineEvent | ClusterEvent | HubEvent;
 
 /** Every decision of the log, read in order with its hashes checked, and folded into the state of its stream. */
-export async function foldLog(log: DecisionLog, collectGarbage: () => void): Promise<FoldFigures> {
+export async function foldLog(log: DecisionLog): Promise<FoldFigures> {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage: () => void = runInNewContext('gc');
   const states = new Map<string, unknown>();
   const total = await log.headPosition();
   let position = 0;
@@ -44,6 +49,7 @@ export async function foldLog(log: DecisionLog, collectGarbage: () => void): Pro
     return process.memoryUsage().heapUsed;
   };
   const startedAt = performance.now();
+  const before = process.cpuUsage();
   for (;;) {
     const page = await log.readAfter(position, pageEntries);
     if (page.length === 0) break;
@@ -55,9 +61,11 @@ export async function foldLog(log: DecisionLog, collectGarbage: () => void): Pro
     if (heapAtTenth === undefined && position >= total / 10) heapAtTenth = heap();
   }
   const seconds = (performance.now() - startedAt) / 1_000;
+  const { user, system } = process.cpuUsage(before);
   return {
     events: position,
     seconds: Math.round(seconds * 100) / 100,
+    processorSeconds: Math.round((user + system) / 10_000) / 100,
     streams: states.size,
     heapGrowthMebibytes: Math.round((heap() - (heapAtTenth ?? 0)) / 2 ** 20),
     peakResidentMebibytes: Math.round(process.resourceUsage().maxRSS / 1_024),
@@ -68,7 +76,6 @@ if (import.meta.main) {
   const [path = ''] = process.argv.slice(2);
   // Opening a log walks its whole chain; here the fold is what is measured, and it checks each hash itself.
   const log = await openSqliteDecisionLog({ path, verifyOnOpen: false });
-  const collect = (globalThis as { gc?: () => void }).gc ?? (() => undefined);
-  process.stdout.write(JSON.stringify(await foldLog(log, collect)));
+  process.stdout.write(JSON.stringify(await foldLog(log)));
   await log.close();
 }
