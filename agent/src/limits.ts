@@ -191,6 +191,8 @@ export const watchNamespacesMax = 50;
 /** Requests that wait for an answer, watches apart. */
 export const apiRequestsInFlightMax = 24;
 export const apiRequestMsMax = 60_000;
+/** Silence after which a connection is asked whether it lives. */
+export const apiKeepAliveMs = 15_000;
 export const apiTriesMax = 6;
 /** How long one request is held back by a server that asks to wait. */
 export const apiRefusedMsMax = 120_000;

@@ -57,7 +57,7 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
   const metrics = createMetrics(
     {
       outbox: journal.outboxStatus,
-      units: () => journal.loadAssignments().length,
+      units: journal.assignmentsTotal,
       unitsSettled: () => reconciler?.settledCount() ?? 0,
       link: () => {
         const status = link?.status();

@@ -43,6 +43,8 @@ type Served = {
 /** What the API server serves, read in two requests and read again when a kind is asked for that is not known. */
 export function createDiscovery(connection: Connection): Discovery {
   let served: Promise<Served> | undefined;
+  /** The newest that was read. */
+  let known: Served | undefined;
   let capable: { readonly atMs: number; readonly value: Promise<Capabilities> } | undefined;
 
   const read = async (signal?: AbortSignal): Promise<Served> => {
@@ -74,7 +76,8 @@ export function createDiscovery(connection: Connection): Discovery {
         }
       }
     }
-    return { byKind, watchable, readAt: performance.now() };
+    known = { byKind, watchable, readAt: performance.now() };
+    return known;
   };
 
   const current = (ageMsMax: number, signal?: AbortSignal): Promise<Served> => {
@@ -92,9 +95,11 @@ export function createDiscovery(connection: Connection): Discovery {
   return {
     resourceOf: async (apiVersion, kind, signal) => {
       const key = `${apiVersion}/${kind}`;
-      const known = (await current(Number.POSITIVE_INFINITY, signal)).byKind.get(key);
+      // Asked several times for each object, so what was read is looked at first without waiting.
+      const found =
+        known?.byKind.get(key) ?? (await current(Number.POSITIVE_INFINITY, signal)).byKind.get(key);
       // A kind may be new because its definition was applied a moment ago.
-      return known ?? (await current(discoveryAgeMsMin, signal)).byKind.get(key);
+      return found ?? (await current(discoveryAgeMsMin, signal)).byKind.get(key);
     },
     capabilities: async (signal) => {
       if (capable && performance.now() - capable.atMs <= capabilitiesAgeMsMax) return capable.value;

@@ -113,7 +113,7 @@ export function createHubLink(dependencies: HubLinkDependencies): HubLink {
           instanceId,
           agentVersion: dependencies.agentVersion,
           sentAtMs: clock.now(),
-          unitsTotal: journal.loadAssignments().length,
+          unitsTotal: journal.assignmentsTotal(),
           auditOutboxLength: outbox.auditLength,
           auditSequence: outbox.auditSequence,
           agentEpoch: journal.agentEpoch(),

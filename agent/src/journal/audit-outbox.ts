@@ -1,4 +1,4 @@
-import { asc, desc, gt, lte, sql } from 'drizzle-orm';
+import { asc, count, desc, gt, lte, sql } from 'drizzle-orm';
 import type { AuditEntry } from '../domain/link/index.ts';
 import { auditDetailsBytesMax, auditMessageBytesMax } from '../limits.ts';
 import { clipText } from './clip-text.ts';
@@ -99,8 +99,12 @@ export function createAuditOutbox(
     .limit(sql.placeholder('eventsMax'))
     .prepare();
   const through = orm
-    .select()
+    .select({ rows: count(), bytes: sql<number>`sum(octet_length(${auditOutbox.body}))` })
     .from(auditOutbox)
+    .where(lte(auditOutbox.sequence, sql.placeholder('sequence')))
+    .prepare();
+  const removeThrough = orm
+    .delete(auditOutbox)
     .where(lte(auditOutbox.sequence, sql.placeholder('sequence')))
     .prepare();
 
@@ -168,11 +172,11 @@ export function createAuditOutbox(
     },
 
     removeThrough: (sequence) => {
-      const gone = through.all({ sequence });
-      if (gone.length === 0) return;
-      orm.delete(auditOutbox).where(lte(auditOutbox.sequence, sequence)).run();
-      rows -= gone.length;
-      for (const row of gone) bytes -= rowBytes(row.body);
+      const gone = through.get({ sequence });
+      if (gone === undefined || gone.rows === 0) return;
+      removeThrough.run({ sequence });
+      rows -= gone.rows;
+      bytes -= gone.bytes + gone.rows * rowOverheadBytes;
     },
 
     restart: (first) =>

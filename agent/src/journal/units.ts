@@ -1,4 +1,4 @@
-import { asc, eq, sql } from 'drizzle-orm';
+import { asc, count, eq, sql } from 'drizzle-orm';
 import { type Assignment, unitIdOf } from '../domain/link/index.ts';
 import type { Inventory, ReconcileJournal } from '../reconcile/index.ts';
 import {
@@ -11,6 +11,7 @@ import { readNumberFact, writeFact } from './facts.ts';
 import { assignments, inventories } from './schema.ts';
 
 export type UnitJournal = Omit<ReconcileJournal, 'durable'> & {
+  readonly assignmentsTotal: () => number;
   /** Raises the hub epoch that assignments may have; a smaller one changes nothing. */
   readonly acceptEpoch: (epoch: number) => void;
 };
@@ -38,6 +39,7 @@ export function createUnitJournal(database: JournalDatabase): UnitJournal {
       setWhere: sql`(excluded.epoch, excluded.generation) >= (assignments.epoch, assignments.generation)`,
     })
     .prepare();
+  const countAssignments = orm.select({ rows: count() }).from(assignments).prepare();
   const saveInventory = orm
     .insert(inventories)
     .values({
@@ -76,6 +78,8 @@ export function createUnitJournal(database: JournalDatabase): UnitJournal {
         );
       }
     },
+
+    assignmentsTotal: () => countAssignments.get()?.rows ?? 0,
 
     loadAssignments: () =>
       orm

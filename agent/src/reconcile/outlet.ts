@@ -44,6 +44,8 @@ type Sent = {
   reportAtMs: number;
   showTimer: NodeJS.Timeout | undefined;
   showAtMs: number;
+  /** It is due and waits for its turn to be written. */
+  isShowDue: boolean;
 };
 
 const isEnd = new Set(['settled', 'failed', 'prune-held', 'orphaned', 'deleted']);
@@ -52,6 +54,9 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
   const { now, reportOf, onReport, shownOf, show, isBusy, isCrowded, signal } = dependencies;
   const sent = new WeakMap<Unit, Sent>();
   const timers = new Set<NodeJS.Timeout>();
+  /** In the order in which they became due. One look serves all: a thousand units that wait cost no timer each. */
+  const due = new Map<Unit, Sent>();
+  let lookTimer: NodeJS.Timeout | undefined;
   let writing = 0;
   signal.addEventListener(
     'abort',
@@ -89,6 +94,7 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
       reportAtMs: 0,
       showTimer: undefined,
       showAtMs: 0,
+      isShowDue: false,
     };
     sent.set(unit, fresh);
     return fresh;
@@ -108,20 +114,35 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
   };
 
   const planShow = (unit: Unit, state: Sent, delayMs: number) => {
+    if (state.isShowDue) return;
     const atMs = Math.max(now() + delayMs, state.shownAtMs + unitStatusIntervalMs);
     if (state.showTimer !== undefined && state.showAtMs <= atMs) return;
     forget(state.showTimer);
     state.showAtMs = atMs;
-    const attempt = () => {
-      const mustWait = isBusy() && now() < atMs + unitStatusBusyMsMax;
-      if (mustWait || writing >= unitStatusWritesMax) {
-        state.showTimer = later(unitStatusPauseMs, attempt);
-        return;
-      }
+    state.showTimer = later(atMs - now(), () => {
       state.showTimer = undefined;
+      state.isShowDue = true;
+      due.set(unit, state);
+      look();
+    });
+  };
+
+  const look = () => {
+    if (signal.aborted) return;
+    const hasWork = isBusy();
+    for (const [unit, state] of due) {
+      if (writing >= unitStatusWritesMax) return;
+      if (hasWork && now() < state.showAtMs + unitStatusBusyMsMax) break;
+      due.delete(unit);
+      state.isShowDue = false;
       void write(unit, state);
-    };
-    state.showTimer = later(atMs - now(), attempt);
+    }
+    if (due.size > 0 && lookTimer === undefined) {
+      lookTimer = later(unitStatusPauseMs, () => {
+        lookTimer = undefined;
+        look();
+      });
+    }
   };
 
   const write = async (unit: Unit, state: Sent): Promise<void> => {
@@ -137,6 +158,7 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
       if (!signal.aborted) planShow(unit, state, 0);
     } finally {
       writing--;
+      look();
     }
   };
 
