@@ -115,7 +115,7 @@ export function createPipelineLife(name: string, clusters: readonly ClusterSnaps
       };
       const onBranch = Array.from({ length: position }, (_, index) => commitOf(index + 1));
       const head = release.commit;
-      return keep(decide({ type: 'record-branch', head, releases: [release], onBranch }));
+      return keep(decide({ type: 'record-branch', head, releases: [release], onBranch, at }));
     },
     /** What these assignments' agents say next. */
     report: (

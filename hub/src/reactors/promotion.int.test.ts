@@ -45,7 +45,7 @@ async function open() {
     },
   ];
   const branch = { head: commitId(1), releases, onBranch: [commitId(1)] };
-  await commands.pipeline(name, { type: 'record-branch', ...branch }, actor);
+  await commands.pipeline(name, { type: 'record-branch', ...branch, at: clock.at }, actor);
   const reports: TargetReport[] = [];
   let looks = 0;
   const reactor = createPromotionReactor({
