@@ -51,7 +51,12 @@ export async function startAgent(options: {
     random: options.random,
     loadTree: async () => {
       await process.boundary('fetch tree', options.chance.between(5, 60));
-      return ok('/tree');
+      return ok({
+        id: '',
+        files: [],
+        read: async () => undefined,
+        folder: async () => ok('/tree'),
+      });
     },
     render: async (assignment) => {
       await process.boundary('render', options.chance.between(5, 40));

@@ -128,7 +128,8 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
       return;
     }
     const [first, last] = [events[0]?.position, events.at(-1)?.position];
-    const wasFree = allowed.length === offered.length && !events.some(({ event }) => takesId(event));
+    const wasFree =
+      allowed.length === offered.length && !events.some(({ event }) => takesId(event));
     // A look goes on until nothing is left, but for what an append has no room for or needs an id for.
     if (first && last && wasFree && events.length <= advanceSettledEventsMax) {
       own.set(pipeline, { first, last });

@@ -18,6 +18,16 @@ type Reported = Entry<Extract<RepositoryEvent, { type: 'StatusReported' }>>;
 export function createStatusFold(orm: Orm) {
   const isEarly = (repository: string) =>
     and(eq(statusTable.repository, repository), eq(statusTable.early, true));
+  const repositoryWithEarly = orm
+    .select({ repository: pipelineTable.repository })
+    .from(pipelineTable)
+    .innerJoin(
+      statusTable,
+      and(eq(statusTable.repository, pipelineTable.repository), eq(statusTable.early, true)),
+    )
+    .where(eq(pipelineTable.name, sql.placeholder('pipeline')))
+    .limit(1)
+    .prepare();
   const releaseOf = orm
     .select({ commit: releaseTable.commit })
     .from(releaseTable)
@@ -68,13 +78,9 @@ export function createStatusFold(orm: Orm) {
     },
     /** These commits are releases of the pipeline now. */
     discovered: (pipeline: string, commits: readonly string[], now: number): void => {
-      const defined = orm
-        .select()
-        .from(pipelineTable)
-        .where(eq(pipelineTable.name, pipeline))
-        .get();
-      if (defined === undefined) return;
-      const { repository } = defined;
+      // Mostly CI has said nothing yet, and each release of a long log comes here.
+      const repository = repositoryWithEarly.get({ pipeline })?.repository;
+      if (repository === undefined) return;
       forgetExpired(repository, now);
       orm
         .update(statusTable)
