@@ -46,8 +46,9 @@ const isWithin = (inner: LogSpan | undefined, outer: LogSpan | undefined): boole
 
 export type PromotionReactor = {
   /**
-   * Something that these pipelines look at has changed; without names, something that all of them look at. Where a span of
-   * the log is given, the change is no more than the pipeline's events within it: the reactor's own are no news to it.
+   * Something that these pipelines look at has changed; without names, something that all of them look at; with an empty
+   * list, no more than time. Where a span of the log is given, the change is no more than the pipeline's events within it:
+   * the reactor's own are no news to it.
    */
   readonly wake: (pipelines?: Iterable<string>, spans?: ReadonlyMap<string, LogSpan>) => void;
   readonly stopped: Promise<void>;
@@ -180,8 +181,9 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
   return {
     wake: (pipelines, spans) => {
       if (pipelines === undefined) sweepAt = 0;
-      let isNews = pipelines === undefined;
-      for (const pipeline of pipelines ?? []) {
+      const named = [...(pipelines ?? [])];
+      let isNews = named.length === 0;
+      for (const pipeline of named) {
         if (isWithin(spans?.get(pipeline), own.get(pipeline))) continue;
         changed.add(pipeline);
         isNews = true;
