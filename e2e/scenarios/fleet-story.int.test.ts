@@ -72,7 +72,7 @@ spec:
       waves: [{matchLabels: {canary: "true"}}, {max: 1}, {max: 100%}]
       minHealthy: 2s
       maxFailures: 0
-      progressDeadline: 60s
+      progressDeadline: 25s
       offline: skip-and-catch-up
       onFailure: rollback
 ---`;

@@ -152,14 +152,15 @@ export function newestCandidate(
   if (isSettledOn(state, stage.name, newest.commit)) {
     return { reason: `It runs ${name}, the newest release that may come here.` };
   }
-  const retry = retryAt(stage, get(releases, newest.commit));
+  const present = releaseInStage(state, stage.name);
+  const isBehind = present !== undefined && !present.orphaned && newest.position < present.position;
+  const retry = isBehind ? undefined : retryAt(stage, get(releases, newest.commit));
   if (retry !== undefined) {
     return retry <= at ? { release: newest } : tried(state, stage, newest, retry);
   }
   const ended = endInStage(state, stage.name, newest.commit);
   if (ended !== undefined) return { blocked: newest, reason: ended };
-  const present = releaseInStage(state, stage.name);
-  if (present !== undefined && !present.orphaned && newest.position < present.position) {
+  if (isBehind) {
     return {
       reason: `It runs ${short(present.commit)}, which is newer than ${name}, the newest candidate.`,
     };

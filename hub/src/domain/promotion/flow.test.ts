@@ -799,6 +799,21 @@ describe('what waits for a stage', () => {
     expect(story.eventsOf('RolloutStarted')).toHaveLength(3);
   });
 
+  it('Q-07: a retry that is due never takes a stage back from what is newer', () => {
+    const retries = { limit: 1, backoffMs: minuteMs };
+    const story = placed(createStory(twoStages({ rollout: { retries } })))
+      .push(1)
+      .rollOut(staging);
+    story.report(production, 'prd', { phase: 'failed', message: 'no image' });
+    story.advance();
+    story.push(2).rollOut(staging).rollOut(production);
+    story.execute(story.promote(staging, commit(2), true));
+    story.pass(minuteMs).advance();
+    expect(story.stage(staging).rollout?.kind).toBe('forced');
+    expect(story.target(production, 'prd')?.release).toBe(commit(2));
+    expect(story.stage(production).rollout).toBeUndefined();
+  });
+
   it('Q-07: a newer release, or a person, does not wait for the retry', () => {
     const { story } = retrying(1);
     story.push(2).advance();

@@ -206,6 +206,16 @@ describe('rollback by a person', () => {
     expect(story.target(staging, 'stg')?.release).toBe(commit(1));
   });
 
+  test('RB-01: that a cluster could not be seen at its end says nothing against a release', () => {
+    const story = settledStory().push(2).rollOut(staging);
+    story.cluster('stg', 'staging', { status: 'offline' }).advance();
+    expect(story.stage(staging).stay?.health).toBe('unknown');
+    story.push(3).advance();
+    story.cluster('stg', 'staging').settle(staging);
+    story.execute(story.rollback(staging));
+    expect(story.target(staging, 'stg')?.release).toBe(commit(2));
+  });
+
   test('RB-01: where none was, the last success is better than none', () => {
     const story = settledStory();
     story.report(staging, 'stg', { health: 'degraded', message: 'leaks' });

@@ -133,9 +133,12 @@ function freezeOf(
   return evaluateGates(context, ['freeze']).find((gate) => !isOpen(gate))?.detail;
 }
 
-/** It was healthy here until another took its place, and no verification of it in this stage ended badly. */
+/**
+ * It was not unhealthy here when another took its place, and no verification of it in this stage ended badly. That a cluster
+ * could not be seen then says nothing against it.
+ */
 function isProven(state: ActivePipeline, stage: StageDefinition, commit: CommitId): boolean {
-  if (!get(stageState(state, stage.name).releases, commit)?.leftHealthy) return false;
+  if (get(stageState(state, stage.name).releases, commit)?.leftUnhealthy) return false;
   const runs = [...state.stages.values()].flatMap(({ verifications }) => verifications);
   const own = runs.filter(({ release, inStage }) => release === commit && inStage === stage.name);
   const newest = new Map(own.map((run) => [`${run.name}/${run.cluster}`, run]));

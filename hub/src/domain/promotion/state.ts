@@ -134,6 +134,8 @@ export type StageRelease = {
   readonly soaked?: SoakTotals;
   /** How the last stay ended, if it has. */
   readonly leftHealthy: boolean;
+  /** Set where it was unhealthy then: not healthy may also be that nobody could see it. */
+  readonly leftUnhealthy?: boolean;
   /** Rollouts of it that failed here without a person having asked for them. */
   readonly failures?: number;
   readonly failedAt?: Instant;

@@ -84,8 +84,11 @@ export function completedStay(
   stay: Stay,
   end: { at: Instant; watchedMs?: number },
 ): StageRelease {
-  const { soaked: _, ...rest } = before;
-  if (stay.health !== 'healthy') return { ...rest, leftHealthy: false };
+  const { soaked: _, leftUnhealthy: __, ...rest } = before;
+  if (stay.health !== 'healthy') {
+    const badly = stay.health === 'unhealthy' ? { leftUnhealthy: true } : {};
+    return { ...rest, leftHealthy: false, ...badly };
+  }
   const now = totals(stay, watchedAt(end));
   const soaked = mapTotals((pair) => Math.max(before.soaked?.[pair] ?? 0, now[pair]));
   return { ...rest, leftHealthy: true, soaked };
