@@ -799,6 +799,18 @@ describe('what waits for a stage', () => {
     expect(story.eventsOf('RolloutStarted')).toHaveLength(3);
   });
 
+  it('Q-05: a wish for another release does not mark what keeps its place as superseded', () => {
+    const story = soaking(waiting('finish-current', { promote: 'manual' })).pass(soak);
+    story.execute({ type: 'hold-stage', stage: production, reason: 'a sale' });
+    const first = story.stage(production).pinned;
+    if (first === undefined) throw new Error('nothing keeps its place');
+    story.execute(story.promote(production, first));
+    story.push(2).rollOut(staging);
+    story.execute(story.promote(production, commit(2)));
+    expect(story.stage(production).request?.release).toBe(commit(2));
+    expect(story.outcome(production, first)).not.toBe('superseded');
+  });
+
   it('Q-07: a retry that is due never takes a stage back from what is newer', () => {
     const retries = { limit: 1, backoffMs: minuteMs };
     const story = placed(createStory(twoStages({ rollout: { retries } })))

@@ -119,7 +119,9 @@ function request(
   const isSame = before?.release === commit && before.force === force && sameGates && sameWord;
   if (isSame) return ok(approvals);
   const events: PipelineEvent[] = [];
-  if (before !== undefined && before.release !== commit) {
+  // What keeps its place here is not superseded by another wish: it still comes, unless the other is let in before.
+  const replaced = before !== undefined && before.release !== commit;
+  if (replaced && before.release !== inStage.pinned) {
     events.push({
       type: 'ReleaseSuperseded',
       stage: stage.name,
