@@ -3,11 +3,13 @@ import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { revertBypass } from './bypass.ts';
 import { get } from './persistent-map.ts';
+import { isControl, stageNamed } from './stages-before.ts';
 import {
   type ActivePipeline,
   type KnownRelease,
   releaseOf,
   type StageRelease,
+  type SucceededRelease,
   short,
   stageState,
 } from './state.ts';
@@ -48,12 +50,21 @@ export function releaseInStage(state: ActivePipeline, stage: StageName): KnownRe
   return commit && releaseOf(state, commit);
 }
 
-/** Whether all that the stage last did was to succeed with this release, or to be passed by it. */
+/**
+ * Whether all that the stage last did was to succeed with this release, or to be passed by it. What passed it while it had no
+ * clusters is not what those run that it was given since: they get it by a rollout.
+ */
 export const isSettledOn = (state: ActivePipeline, stage: StageName, commit: CommitId): boolean => {
   const { rollout, lastRollout, current } = stageState(state, stage);
   if (rollout !== undefined || current?.release !== commit) return false;
+  const definition = stageNamed(state, stage);
+  if (passedAsControl(current) && definition && !isControl(definition)) return false;
   return lastRollout === undefined || lastRollout.outcome === 'succeeded';
 };
+
+/** No rollout brought it, and nothing runs under its name. */
+export const passedAsControl = ({ rolloutId, runs }: SucceededRelease): boolean =>
+  rolloutId === undefined && runs === undefined;
 
 /** The newer release of the branch whose message says that it undoes this one, unless that was undone itself. */
 export function revertOf(state: ActivePipeline, release: KnownRelease): KnownRelease | undefined {

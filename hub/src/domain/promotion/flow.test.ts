@@ -811,6 +811,17 @@ describe('what waits for a stage', () => {
     expect(story.outcome(production, first)).not.toBe('superseded');
   });
 
+  it('CFG-02: what passed a stage without clusters comes to the clusters that it gets later by a rollout', () => {
+    const { clusters: _, ...control } = stageOf('production', { after: [staging], path: '' });
+    const story = placed(createStory(definitionOf(stageOf('staging'), control)));
+    story.push(1).rollOut(staging);
+    expect(story.eventsOf('StagePassed')).toHaveLength(1);
+    story.execute({ type: 'define-pipeline', definition: twoStages() });
+    story.advance();
+    expect(story.stage(production).rollout?.release).toBe(commit(1));
+    expect(story.target(production, 'prd')).toMatchObject({ release: commit(1), cause: 'rollout' });
+  });
+
   it('Q-07: a retry that is due never takes a stage back from what is newer', () => {
     const retries = { limit: 1, backoffMs: minuteMs };
     const story = placed(createStory(twoStages({ rollout: { retries } })))

@@ -2,7 +2,7 @@ import type { ClusterId } from '@fairlead/shared/ids';
 import type { PipelineDefinition, StageDefinition } from '../pipeline/definition.ts';
 import { resolvePath, treeRoot } from '../rollout/index.ts';
 import { agentFault } from './agent-version.ts';
-import { isSettledOn, newestEligible, supersededBy } from './candidate.ts';
+import { isSettledOn, newestEligible, passedAsControl, supersededBy } from './candidate.ts';
 import type { PipelineEvent } from './events.ts';
 import { clustersOf, evidenceFor, type FleetView, lastSaid, listed } from './fleet-view.ts';
 import { evaluateGates, isOpen } from './gates/index.ts';
@@ -123,7 +123,7 @@ export function reassignments(
     lastRollout?.undoes === undefined &&
     isSettledOn(state, stage.name, current.release);
   // What passed without a rollout is the same content: its targets keep the assignment that they have.
-  const runs = current?.runs ?? current?.release;
+  const runs = current && !passedAsControl(current) ? (current.runs ?? current.release) : undefined;
   let { generation } = state;
   const assigned = (
     cluster: ClusterSnapshot,
