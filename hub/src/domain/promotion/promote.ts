@@ -119,9 +119,10 @@ function request(
   const isSame = before?.release === commit && before.force === force && sameGates && sameWord;
   if (isSame) return ok(approvals);
   const events: PipelineEvent[] = [];
-  // What keeps its place here is not superseded by another wish: it still comes, unless the other is let in before.
-  const replaced = before !== undefined && before.release !== commit;
-  if (replaced && before.release !== inStage.pinned) {
+  // A wish for something older takes nobody's place, and what keeps its place here still comes unless the other is first.
+  const wished = before && releaseOf(state, before.release);
+  const isNewer = wished !== undefined && wished.position < release.position;
+  if (before !== undefined && isNewer && before.release !== inStage.pinned) {
     events.push({
       type: 'ReleaseSuperseded',
       stage: stage.name,
