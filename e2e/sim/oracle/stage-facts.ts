@@ -221,7 +221,9 @@ export function createStageFacts(positionOf: (commit: string) => number) {
       switch (event.type) {
         case 'PromotionRequested':
           request = event;
-          entries.delete(event.release);
+          // Who takes a stage elsewhere by force may well see it come back by itself.
+          if (event.force) entries.clear();
+          else entries.delete(event.release);
           superseded.delete(event.release);
           return;
         case 'ReleasePinned':
