@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expectOk } from '@fairlead/shared/result';
 import Database from 'better-sqlite3';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type DecisionLogFixture, describeDecisionLog } from './conformance.ts';
 import { openSqliteDecisionLog } from './index.ts';
 
@@ -44,6 +44,9 @@ const refused = (subject: string) => ({
   detail: 'x'.repeat(200),
 });
 const actor = { kind: 'hub', name: 'test' } as const;
+
+// Twenty processes are started and killed one after the other, which takes its time where others have the processor.
+vi.setConfig({ testTimeout: 180_000 });
 
 describe('SQLite decision log: durability', () => {
   test('AUD-05, R1, R3: after each of 20 kill -9 everything printed is there, whole, and the chain is valid', async () => {
