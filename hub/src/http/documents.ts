@@ -1,4 +1,4 @@
-import type { Instant } from '@fairlead/shared/time';
+import { formatInstant, type Instant } from '@fairlead/shared/time';
 import type { RecordedEvent } from '../decision-log/index.ts';
 import type { ConfigurationState } from '../domain/configuration/index.ts';
 import type {
@@ -34,8 +34,6 @@ import type {
 
 // Rows of the read model as the API says them.
 
-export const timeText = (at: Instant): string => new Date(at).toISOString();
-
 /** A field only where it has a value. */
 const optional = <Key extends string, Value, Text>(
   key: Key,
@@ -56,17 +54,17 @@ export function clusterDocument(row: ClusterView, seenAt?: Instant): ClusterDocu
     labels: row.labels,
     claims: row.claims,
     status: row.status,
-    statusSince: timeText(row.statusSince),
-    ...(lastSeenAt > 0 ? { lastSeenAt: timeText(lastSeenAt) } : {}),
+    statusSince: formatInstant(row.statusSince),
+    ...(lastSeenAt > 0 ? { lastSeenAt: formatInstant(lastSeenAt) } : {}),
     ...optional('agentVersion', row.agentVersion, same),
-    addedAt: timeText(row.addedAt),
-    ...optional('enrolledAt', row.enrolledAt, timeText),
+    addedAt: formatInstant(row.addedAt),
+    ...optional('enrolledAt', row.enrolledAt, formatInstant),
     ...(serial !== null && certificateExpiresAt !== null
-      ? { certificate: { serial, expiresAt: timeText(certificateExpiresAt) } }
+      ? { certificate: { serial, expiresAt: formatInstant(certificateExpiresAt) } }
       : {}),
-    ...optional('joinTokenExpiresAt', row.joinTokenExpiresAt, timeText),
+    ...optional('joinTokenExpiresAt', row.joinTokenExpiresAt, formatInstant),
     ...optional('epochRegressed', row.ahead, ({ units, unitsTotal, epoch, since }) => ({
-      since: timeText(since),
+      since: formatInstant(since),
       epoch,
       units: [...units],
       unitsTotal,
@@ -79,9 +77,9 @@ export function repositoryDocument(row: RepositoryView, managedBy?: ManagedBy): 
   return {
     ...definition,
     ...optional('head', row.head, same),
-    ...optional('headSeenAt', row.headSeenAt, timeText),
+    ...optional('headSeenAt', row.headSeenAt, formatInstant),
     ...(failureMessage !== null && failureSince !== null
-      ? { failure: { message: failureMessage, since: timeText(failureSince) } }
+      ? { failure: { message: failureMessage, since: formatInstant(failureSince) } }
       : {}),
     ...optional('managedBy', managedBy, same),
   };
@@ -105,13 +103,13 @@ export const releaseDocument = (row: ReleaseView): ReleaseDocument => ({
   subject: row.subject,
   authorName: row.authorName,
   authorEmail: row.authorEmail,
-  committedAt: timeText(row.committedAt),
-  discoveredAt: timeText(row.discoveredAt),
+  committedAt: formatInstant(row.committedAt),
+  discoveredAt: formatInstant(row.discoveredAt),
   orphaned: row.orphaned,
   stages: row.stages.map(({ stage, state, at, current }) => ({
     stage,
     state,
-    at: timeText(at),
+    at: formatInstant(at),
     current,
   })),
 });
@@ -125,25 +123,25 @@ export function stageDocument(row: StageView): StageDocument {
     promote: row.promote,
     ...optional('currentRelease', row.currentRelease, same),
     ...optional('succeededRelease', row.succeededRelease, same),
-    ...optional('succeededAt', row.succeededAt, timeText),
+    ...optional('succeededAt', row.succeededAt, formatInstant),
     ...optional('rollout', row.rollout, ({ id, release, state, startedAt }) => ({
       id,
       release,
       state,
-      startedAt: timeText(startedAt),
+      startedAt: formatInstant(startedAt),
     })),
     ...(heldReason !== null && heldSince !== null
       ? {
           held: {
             reason: heldReason,
             automatic: heldAutomatic ?? false,
-            since: timeText(heldSince),
+            since: formatInstant(heldSince),
           },
         }
       : {}),
     health: row.health,
     healthMessage: row.healthMessage,
-    ...optional('healthSince', row.healthSince, timeText),
+    ...optional('healthSince', row.healthSince, formatInstant),
     targets: row.targets,
     ...optional('ahead', row.ahead, ({ release, notIn }) => ({ release, notIn: [...notIn] })),
     ...optional('refNote', row.refNote, same),
@@ -154,7 +152,7 @@ export function stageDocument(row: StageView): StageDocument {
         clusters: targets.map(({ clusterName }) => clusterName),
         targetsTotal,
         cause,
-        since: timeText(since),
+        since: formatInstant(since),
       }),
     ),
   };
@@ -168,13 +166,13 @@ export function targetDocument({ target, cluster, report, objects }: TargetView)
     cluster: target.clusterName,
     clusterId,
     clusterStatus: cluster === undefined || cluster.removedAt !== null ? 'removed' : cluster.status,
-    ...optional('clusterLastSeenAt', cluster?.lastSeenAt, timeText),
+    ...optional('clusterLastSeenAt', cluster?.lastSeenAt, formatInstant),
     disposition: target.disposition,
     generation,
     commit,
     path: target.path,
     cause: target.cause,
-    assignedAt: timeText(target.assignedAt),
+    assignedAt: formatInstant(target.assignedAt),
     ...(report === undefined
       ? {}
       : {
@@ -185,7 +183,7 @@ export function targetDocument({ target, cluster, report, objects }: TargetView)
             health: report.health as TargetHealth,
             message: report.message,
             terminal: report.terminal,
-            receivedAt: timeText(report.receivedAt),
+            receivedAt: formatInstant(report.receivedAt),
             objectsTotal: report.objectsTotal,
             objectsHealthy: report.objectsHealthy,
             objects: objects.map(({ group, kind, namespace, name, health, message }) => ({
@@ -235,15 +233,15 @@ export function rolloutDocument(row: RolloutView): RolloutDocument {
     kind: row.kind,
     generation: row.generation,
     state: row.state,
-    startedAt: timeText(row.startedAt),
-    deadlineAt: timeText(row.deadlineAt),
-    ...optional('endedAt', row.endedAt, timeText),
+    startedAt: formatInstant(row.startedAt),
+    deadlineAt: formatInstant(row.deadlineAt),
+    ...optional('endedAt', row.endedAt, formatInstant),
     ...optional('message', row.message, same),
     batches,
     batch: row.batch + 1,
     ...optional('paused', row.pausedAt, (since) => ({
       reason: row.pausedReason ?? '',
-      since: timeText(since),
+      since: formatInstant(since),
     })),
     ...optional('undoes', row.undoes, same),
     ...optional('rollbackDeclined', row.rollbackDeclined, same),
@@ -251,7 +249,7 @@ export function rolloutDocument(row: RolloutView): RolloutDocument {
       cluster: clusterName,
       state,
       ...optional('message', message, same),
-      ...optional('at', at, timeText),
+      ...optional('at', at, formatInstant),
       ...optional('previous', previous, same),
     })),
   };
@@ -264,7 +262,7 @@ export const admissionDocument = (row: AdmissionView): AdmissionDocument => ({
   release: row.release,
   rolloutId: row.rolloutId,
   definitionRevision: row.definitionRevision,
-  at: timeText(row.at),
+  at: formatInstant(row.at),
   actor: { kind: row.actorKind, name: row.actorName },
   gates: row.gates.map(gateDocument),
 });
@@ -275,7 +273,7 @@ export const gateDocument = (
   gate: gate.gate,
   passed: gate.passed,
   detail: gate.detail,
-  ...optional('clearsAt', gate.clearsAt, timeText),
+  ...optional('clearsAt', gate.clearsAt, formatInstant),
   ...optional('bypassed', gate.bypassed, same),
   evidence: gate.evidence,
 });
@@ -288,14 +286,14 @@ export const approvalDocument = (row: ApprovalView): ApprovalDocument => ({
   state: row.state,
   definitionRevision: row.definitionRevision,
   ...optional('requestedBy', row.requestedBy, same),
-  requestedAt: timeText(row.requestedAt),
-  ...optional('expiresAt', row.expiresAt, timeText),
-  ...optional('endedAt', row.endedAt, timeText),
+  requestedAt: formatInstant(row.requestedAt),
+  ...optional('expiresAt', row.expiresAt, formatInstant),
+  ...optional('endedAt', row.endedAt, formatInstant),
   ...optional('message', row.message, same),
   required: row.required,
   from: [...row.from],
   including: [...row.including],
-  votes: row.votes.map(({ subject, comment, at }) => ({ subject, comment, at: timeText(at) })),
+  votes: row.votes.map(({ subject, comment, at }) => ({ subject, comment, at: formatInstant(at) })),
 });
 
 export const commitStatusDocument = (row: StatusView): CommitStatusDocument => ({
@@ -305,7 +303,7 @@ export const commitStatusDocument = (row: StatusView): CommitStatusDocument => (
   state: row.state,
   description: row.description,
   ...optional('url', row.url, same),
-  at: timeText(row.at),
+  at: formatInstant(row.at),
   early: row.early,
 });
 
@@ -317,13 +315,13 @@ export const tokenDocument = (row: TokenView): TokenDocument => ({
   groups: [...(row.groups ?? [])],
   emails: [...(row.emails ?? [])],
   permissions: [...(row.permissions ?? [])],
-  issuedAt: timeText(row.issuedAt),
-  ...optional('revokedAt', row.revokedAt, timeText),
+  issuedAt: formatInstant(row.issuedAt),
+  ...optional('revokedAt', row.revokedAt, formatInstant),
 });
 
 export const auditDocument = (entry: RecordedEvent, subject: EntrySubject): AuditEntryDocument => ({
   position: entry.position,
-  at: timeText(entry.recordedAt),
+  at: formatInstant(entry.recordedAt),
   stream: entry.stream,
   type: entry.event.type,
   actor: entry.actor,

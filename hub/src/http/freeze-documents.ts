@@ -1,5 +1,5 @@
 import type { PipelineName, ProjectName, StageName } from '@fairlead/shared/ids';
-import type { Instant } from '@fairlead/shared/time';
+import { formatInstant, type Instant } from '@fairlead/shared/time';
 import {
   covers,
   type DeclaredFreeze,
@@ -8,7 +8,7 @@ import {
   inForce,
   scopeText,
 } from '../domain/freeze/index.ts';
-import { timeText } from './documents.ts';
+
 import type { FreezeDocument, StageDocument } from './schemas.ts';
 
 export function freezeDocument(freeze: DeclaredFreeze, at: Instant): FreezeDocument {
@@ -23,9 +23,9 @@ export function freezeDocument(freeze: DeclaredFreeze, at: Instant): FreezeDocum
     reason,
     by,
     running,
-    from: timeText(from),
-    ...(until === undefined ? {} : { until: timeText(until) }),
-    declaredAt: timeText(declaredAt),
+    from: formatInstant(from),
+    ...(until === undefined ? {} : { until: formatInstant(until) }),
+    declaredAt: formatInstant(declaredAt),
   };
 }
 

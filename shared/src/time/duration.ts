@@ -1,4 +1,5 @@
 import { err, ok, type Result } from '../result/index.ts';
+import type { Instant } from './clock.ts';
 
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 type Unit = keyof typeof unitMs;
@@ -37,3 +38,6 @@ export function formatDuration(durationMs: number): string {
     .map(([amount, unit]) => `${amount}${unit}`)
     .join('');
 }
+
+/** Prints an instant in UTC as RFC 3339 has it. */
+export const formatInstant = (at: Instant): string => new Date(at).toISOString();

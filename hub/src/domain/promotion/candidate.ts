@@ -1,5 +1,5 @@
 import type { CommitId, StageName } from '@fairlead/shared/ids';
-import type { Instant } from '@fairlead/shared/time';
+import { formatInstant, type Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { revertBypass } from './bypass.ts';
 import { get } from './persistent-map.ts';
@@ -189,7 +189,7 @@ function tried(
   const { limit } = stage.rollout.retries;
   const reason =
     `${short(release.commit)} failed here (${mark?.failure?.message ?? 'no reason given'}) and is tried ` +
-    `again at ${new Date(clearsAt).toISOString()}: retry ${mark?.failures ?? 1} of ${limit}.`;
+    `again at ${formatInstant(clearsAt)}: retry ${mark?.failures ?? 1} of ${limit}.`;
   return { blocked: release, reason, clearsAt };
 }
 

@@ -1,4 +1,4 @@
-import type { Instant } from '@fairlead/shared/time';
+import { formatInstant, type Instant } from '@fairlead/shared/time';
 import type { FoundRelease, PipelineCommand } from './commands.ts';
 import type { PipelineEvent, Release } from './events.ts';
 import { type ActivePipeline, type AwaitedRelease, short } from './state.ts';
@@ -129,5 +129,5 @@ export function awaitedText(state: ActivePipeline): string | undefined {
   if (until === undefined) {
     return `${name} is no release, because its values do not agree: ${awaited.mixed}. A commit in which they agree will be one.`;
   }
-  return `${name} becomes a release at ${new Date(until).toISOString()} unless another commit follows it before.`;
+  return `${name} becomes a release at ${formatInstant(until)} unless another commit follows it before.`;
 }

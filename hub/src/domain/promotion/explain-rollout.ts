@@ -1,4 +1,4 @@
-import type { Instant } from '@fairlead/shared/time';
+import { formatInstant, type Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { listOf } from '../rollout/index.ts';
 import { agentFault } from './agent-version.ts';
@@ -151,7 +151,7 @@ function summaryOf(
       'when their clusters are removed, or abort it.'
     );
   }
-  const deadline = new Date(rollout.deadlineAt).toISOString();
+  const deadline = formatInstant(rollout.deadlineAt);
   return total === 1 || batches === 1
     ? `${running}, and it fails at ${deadline} unless all are.`
     : `${running}, and the wave's deadline is ${deadline}.`;

@@ -1,5 +1,5 @@
 import type { ClusterId, ClusterName, CommitId, StageName } from '@fairlead/shared/ids';
-import type { Instant } from '@fairlead/shared/time';
+import { formatInstant, type Instant } from '@fairlead/shared/time';
 import { isWithheldBy } from '../freeze/index.ts';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { agentFault } from './agent-version.ts';
@@ -277,7 +277,7 @@ function targetBlocker(
 /** An order to delete that is out, or that was taken back because nobody took it up in time. */
 function deletionText(target: WithdrawnTarget, fleet: FleetView, stage: StageDefinition): string {
   const { cluster, clusterName, disposition, generation, orderedAt = 0 } = target;
-  const at = new Date(orderedAt).toISOString();
+  const at = formatInstant(orderedAt);
   if (disposition === 'orphan') {
     return (
       `The order of ${at} to delete what ${clusterName} runs was not taken up in time and is not ` +

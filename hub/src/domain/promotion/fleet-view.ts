@@ -1,4 +1,5 @@
 import type { ClusterId, CommitId, StageName } from '@fairlead/shared/ids';
+import { formatInstant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import { resolvePath } from '../rollout/index.ts';
 import {
@@ -119,7 +120,7 @@ export function lastSaid(fleet: FleetView, stage: StageName, target: TargetState
     cluster === undefined || cluster.status === 'connected' ? '' : `${cluster.status}`;
   const since =
     cluster?.status === 'offline' && cluster.lastSeenAt
-      ? ` since ${new Date(cluster.lastSeenAt).toISOString()}`
+      ? ` since ${formatInstant(cluster.lastSeenAt)}`
       : '';
   const said =
     report === undefined

@@ -1,4 +1,4 @@
-import { formatDuration, type Instant } from '@fairlead/shared/time';
+import { formatDuration, formatInstant, type Instant } from '@fairlead/shared/time';
 import { covers, type DeclaredFreeze, scopeText } from '../freeze/index.ts';
 import type { StageDefinition } from '../pipeline/definition.ts';
 import type { FreezeOverride, PipelineEvent } from './events.ts';
@@ -50,7 +50,7 @@ const isOverridden = ({ declaredAt }: DeclaredFreeze, override: FreezeOverride |
   override !== undefined && (override.at === undefined || declaredAt <= override.at);
 
 export function freezeText({ id, scope, reason, by, until }: DeclaredFreeze): string {
-  const end = until === undefined ? 'until it is lifted' : `until ${new Date(until).toISOString()}`;
+  const end = until === undefined ? 'until it is lifted' : `until ${formatInstant(until)}`;
   return `${scopeText(scope)} is frozen ${end} by ${by}: ${reason} (${id})`;
 }
 

@@ -1,12 +1,13 @@
 import { type ClusterName, type ProjectName, parseClusterId } from '@fairlead/shared/ids';
 import { ProblemError, problem } from '@fairlead/shared/problem';
 import { expectOk } from '@fairlead/shared/result';
+import { formatInstant } from '@fairlead/shared/time';
 import { z } from '@hono/zod-openapi';
 import { newJoinToken, tokenHash } from '../../auth/tokens/index.ts';
 import { joinTokenLifetimeMs, readYourWritesTimeoutMs } from '../../limits.ts';
 import { pageDocument, pageRequest } from '../cursor.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
-import { clusterDocument, targetDocument, timeText } from '../documents.ts';
+import { clusterDocument, targetDocument } from '../documents.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { parsedName } from '../names.ts';
 import { accepted, found } from '../problems.ts';
@@ -160,7 +161,7 @@ function joinEndpoints(options: HttpApiOptions): Endpoint[] {
     return {
       cluster: clusterDocument(found(readModel.findCluster(clusterName), 'cluster', clusterName)),
       joinToken,
-      expiresAt: timeText(tokenExpiresAt),
+      expiresAt: formatInstant(tokenExpiresAt),
       installManifest: await renderInstallManifest({ clusterName, joinToken, ...install }),
       position,
     };

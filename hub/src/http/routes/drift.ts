@@ -1,8 +1,9 @@
+import { formatInstant } from '@fairlead/shared/time';
 import { z } from '@hono/zod-openapi';
 import type { DriftView } from '../../read-model/index.ts';
 import { pageDocument, pageRequest } from '../cursor.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
-import { differenceDocument, timeText } from '../documents.ts';
+import { differenceDocument } from '../documents.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { found } from '../problems.ts';
 import { type DriftDocument, driftPageSchema, pageQuery, resourceName } from '../schemas.ts';
@@ -44,7 +45,7 @@ function driftDocument({ drift, report, target }: DriftView): DriftDocument {
     cluster: target.clusterName,
     generation: report.generation,
     commit: report.commit,
-    receivedAt: timeText(report.receivedAt),
+    receivedAt: formatInstant(report.receivedAt),
     current: report.generation === target.generation && report.commit === target.commit,
     object: { group, kind, namespace, name },
     state: drift.state,

@@ -1,8 +1,9 @@
 import type { PipelineName, StageName } from '@fairlead/shared/ids';
+import { formatInstant } from '@fairlead/shared/time';
 import { z } from '@hono/zod-openapi';
 import { explain, type StageExplanation } from '../../domain/promotion/index.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
-import { gateDocument, timeText } from '../documents.ts';
+import { gateDocument } from '../documents.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { configurationOf } from '../managed.ts';
 import { parsedName } from '../names.ts';
@@ -68,7 +69,7 @@ function explanationDocument(pipeline: string, explanation: StageExplanation): E
           },
         }),
     ...(ahead === undefined ? {} : { ahead: { ...ahead, notIn: [...ahead.notIn] } }),
-    ...(nextChangeAt === undefined ? {} : { nextChangeAt: timeText(nextChangeAt) }),
+    ...(nextChangeAt === undefined ? {} : { nextChangeAt: formatInstant(nextChangeAt) }),
   };
 }
 
@@ -82,8 +83,8 @@ function runningDocument({
 }: NonNullable<StageExplanation['rollout']>): NonNullable<ExplanationDocument['rollout']> {
   return {
     ...rollout,
-    deadlineAt: timeText(deadlineAt),
-    ...(paused ? { paused: { reason: paused.reason, since: timeText(paused.at) } } : {}),
+    deadlineAt: formatInstant(deadlineAt),
+    ...(paused ? { paused: { reason: paused.reason, since: formatInstant(paused.at) } } : {}),
     waitsForOffline: [...waitsForOffline],
     closed: closed.map(gateDocument),
   };
@@ -95,7 +96,7 @@ const frozenDocument = ({
 }: NonNullable<StageExplanation['frozen']>): NonNullable<ExplanationDocument['frozen']> => ({
   reason,
   running,
-  ...(clearsAt === undefined ? {} : { until: timeText(clearsAt) }),
+  ...(clearsAt === undefined ? {} : { until: formatInstant(clearsAt) }),
 });
 
 function targetDocument({

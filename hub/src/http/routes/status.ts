@@ -1,11 +1,11 @@
-import type { Instant } from '@fairlead/shared/time';
+import { formatInstant, type Instant } from '@fairlead/shared/time';
 import { z } from '@hono/zod-openapi';
 import { type FreezesState, hasEnded } from '../../domain/freeze/index.ts';
 import { pageItemsMax } from '../../limits.ts';
 import type { ClusterSummary, PipelineView } from '../../read-model/index.ts';
 import { decodeCursor, pageDocument } from '../cursor.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
-import { clusterDocument, configurationDocument, stageDocument, timeText } from '../documents.ts';
+import { clusterDocument, configurationDocument, stageDocument } from '../documents.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { freezeDocument, withFreezes } from '../freeze-documents.ts';
 import { type StatusDocument, statusSchema } from '../schemas.ts';
@@ -74,7 +74,7 @@ export function statusEndpoints(options: HttpApiOptions): Endpoint[] {
         const clusters = readModel.clusterSummaries(pageAfter(clusterCursor, 'clusterCursor'));
         const pipelines = readModel.listPipelines(pageAfter(pipelineCursor, 'pipelineCursor'));
         return {
-          at: timeText(now),
+          at: formatInstant(now),
           position: readModel.position(),
           ...(options.hasConfiguration
             ? { configuration: configurationDocument(await options.commands.configurationState()) }

@@ -1,11 +1,12 @@
 import { type PipelineName, parseNewId, type StageName } from '@fairlead/shared/ids';
 import { expectOk } from '@fairlead/shared/result';
+import { formatInstant } from '@fairlead/shared/time';
 import { z } from '@hono/zod-openapi';
 import { advanceNewIdsMax } from '../../limits.ts';
 import type { VerificationRunView } from '../../read-model/index.ts';
 import { pageDocument, pageRequest } from '../cursor.ts';
 import type { HttpApiOptions } from '../dependencies.ts';
-import { timeText } from '../documents.ts';
+
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { parsedName } from '../names.ts';
 import { accepted, found } from '../problems.ts';
@@ -117,9 +118,9 @@ function verificationRunDocument(run: VerificationRunView): VerificationRunDocum
     cluster: run.clusterName,
     job: path === '' ? run.order.file : `${path}/${run.order.file}`,
     ...(run.askedBy === null ? {} : { askedBy: run.askedBy }),
-    startedAt: timeText(run.startedAt),
-    deadlineAt: timeText(run.deadlineAt),
-    ...(run.endedAt === null ? {} : { endedAt: timeText(run.endedAt) }),
+    startedAt: formatInstant(run.startedAt),
+    deadlineAt: formatInstant(run.deadlineAt),
+    ...(run.endedAt === null ? {} : { endedAt: formatInstant(run.endedAt) }),
     ...(run.outcome === null ? {} : { outcome: run.outcome }),
     ...(run.message === null ? {} : { message: run.message }),
     revokes: run.revokes,

@@ -1,5 +1,5 @@
 import type { CommitId } from '@fairlead/shared/ids';
-import type { Instant } from '@fairlead/shared/time';
+import { formatInstant, type Instant } from '@fairlead/shared/time';
 import type { PipelineDefinition, StageDefinition } from '../../pipeline/definition.ts';
 import { get } from '../persistent-map.ts';
 import { type ActivePipeline, type StageState, stageState } from '../state.ts';
@@ -10,8 +10,6 @@ export type RequestFault = {
   readonly why: 'rejected' | 'expired' | 'voided' | 'used' | 'changed';
   readonly text: string;
 };
-
-export const timeText = (at: Instant): string => new Date(at).toISOString();
 
 /** Nothing for a request that may be voted on and counts. */
 export function requestFault(
@@ -48,7 +46,7 @@ export function requestFault(
 }
 
 const expiryText = (expiresAt: Instant | undefined): string =>
-  `The request for approvals expired${expiresAt === undefined ? '' : ` at ${timeText(expiresAt)}`}.`;
+  `The request for approvals expired${expiresAt === undefined ? '' : ` at ${formatInstant(expiresAt)}`}.`;
 
 /** The hub tries a failed release again by itself: people approved that release, and nothing else has happened. */
 const isTriedAgain = (inStage: StageState, release: CommitId): boolean =>

@@ -1,4 +1,5 @@
-import { requestFault, timeText } from '../approval/validity.ts';
+import { formatInstant } from '@fairlead/shared/time';
+import { requestFault } from '../approval/validity.ts';
 import { type JudgedVote, judgeVotes, mayVote, missingOf } from '../approval/votes.ts';
 import { get } from '../persistent-map.ts';
 import { short } from '../state.ts';
@@ -47,7 +48,7 @@ export const approvalGate: Gate = ({ state, stage, inStage, release, at, fleet }
     ...missing.map((one) => `one of ${one} is missing`),
     ...uncounted,
   ].join('; ');
-  const until = expiresAt === undefined ? '' : ` before ${timeText(expiresAt)}`;
+  const until = expiresAt === undefined ? '' : ` before ${formatInstant(expiresAt)}`;
   const remedy = `\`fairlead approve ${where}\`${ofWhom(mayVote(policy))}${until} clears it.`;
   return { passed: false, detail: `${detail}: ${remedy}`, evidence };
 };
@@ -61,6 +62,6 @@ const voteEvidence = (votes: readonly JudgedVote[]): Record<string, string> =>
   Object.fromEntries(
     votes.map(({ by, at, fault }) => [
       `vote.${by.subject}`,
-      fault === undefined ? `approved at ${timeText(at)}` : `does not count: ${fault}`,
+      fault === undefined ? `approved at ${formatInstant(at)}` : `does not count: ${fault}`,
     ]),
   );

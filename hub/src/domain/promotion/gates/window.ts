@@ -1,4 +1,4 @@
-import { formatDuration } from '@fairlead/shared/time';
+import { formatDuration, formatInstant } from '@fairlead/shared/time';
 import { type WindowsState, windowsAt } from '../../calendar/index.ts';
 import type { GateResult } from '../events.ts';
 import { expectedDuration, overrideFor } from '../freeze.ts';
@@ -21,8 +21,6 @@ export const windowGate: Gate = (context) => {
   return { ...result, evidence, bypassed: { by, reason } };
 };
 
-const time = (instant: number): string => new Date(instant).toISOString();
-
 /** The gate is asked again for each batch of a rollout that runs. */
 const isRunning = ({ inStage, release }: GateContext): boolean =>
   inStage.rollout?.release === release.commit;
@@ -40,7 +38,9 @@ function whileClosed(context: GateContext, { rule, why, detail, opensAt }: Close
   const reason =
     why === 'denied' ? `Window ${rule.name} denies it` : `No window is open: ${rule.name} is next`;
   const until =
-    opensAt === undefined ? 'and no opening is in sight' : `and it opens at ${time(opensAt)}`;
+    opensAt === undefined
+      ? 'and no opening is in sight'
+      : `and it opens at ${formatInstant(opensAt)}`;
   return {
     passed: false,
     detail: `${reason}, ${until}.`,
@@ -53,7 +53,7 @@ function whileOpen(context: GateContext, { closes }: Open): Result {
   if (closes === undefined) return { passed: true, detail: 'The windows are open.', evidence: {} };
   const { rule, at: closesAt } = closes;
   const evidence = { window: rule.name, closesAt };
-  const open = `The windows are open until ${time(closesAt)}, when ${rule.name} closes them`;
+  const open = `The windows are open until ${formatInstant(closesAt)}, when ${rule.name} closes them`;
   if (rule.running !== 'must-fit' || isRunning(context)) {
     return { passed: true, detail: `${open}.`, evidence };
   }
@@ -75,7 +75,7 @@ function whileOpen(context: GateContext, { closes }: Open): Result {
       }
     : {
         passed: false,
-        detail: `${detail} It fits at ${time(next)}.`,
+        detail: `${detail} It fits at ${formatInstant(next)}.`,
         evidence: judged,
         clearsAt: next,
       };
