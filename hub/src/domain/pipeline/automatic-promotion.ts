@@ -1,4 +1,5 @@
 import type { GatePolicy, PipelineDefinition, StageDefinition } from './definition.ts';
+import { stageNamed } from './stage-named.ts';
 
 /**
  * What would come into clusters by itself by `after` and would not by `before`, in words: it needs a right of its own,
@@ -10,7 +11,7 @@ export function widenedPromotions(
 ): string[] {
   const automatic = after.stages.filter(({ promote }) => promote === 'automatic');
   const ofStages = automatic.flatMap((stage) => {
-    const former = before?.stages.find(({ name }) => name === stage.name);
+    const former = stageNamed(before, stage.name);
     if (former?.promote !== 'automatic') return [`${stage.name} is promoted automatically`];
     return widened(former, stage).map((what) => `${stage.name} ${what}`);
   });

@@ -24,3 +24,4 @@ export {
   titleOfResource,
 } from './resource-files.ts';
 export { apiVersion, parseResources, type Resource, removeAnnotation } from './resources.ts';
+export { stageNamed } from './stage-named.ts';

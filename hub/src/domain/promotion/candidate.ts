@@ -1,9 +1,10 @@
 import type { CommitId, StageName } from '@fairlead/shared/ids';
 import { formatInstant, type Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
+import { stageNamed } from '../pipeline/index.ts';
 import { revertBypass } from './bypass.ts';
 import { get } from './persistent-map.ts';
-import { isControl, stageNamed } from './stages-before.ts';
+import { isControl } from './stages-before.ts';
 import {
   type ActivePipeline,
   type KnownRelease,
@@ -57,7 +58,7 @@ export function releaseInStage(state: ActivePipeline, stage: StageName): KnownRe
 export const isSettledOn = (state: ActivePipeline, stage: StageName, commit: CommitId): boolean => {
   const { rollout, lastRollout, current } = stageState(state, stage);
   if (rollout !== undefined || current?.release !== commit) return false;
-  const definition = stageNamed(state, stage);
+  const definition = stageNamed(state.definition, stage);
   if (passedAsControl(current) && definition && !isControl(definition)) return false;
   return lastRollout === undefined || lastRollout.outcome === 'succeeded';
 };

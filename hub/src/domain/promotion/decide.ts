@@ -1,7 +1,7 @@
 import { canonicalText } from '@fairlead/shared/manifest';
 import { ok, unreachable } from '@fairlead/shared/result';
 import { mayDo } from '../hub/index.ts';
-import { widenedPromotions } from '../pipeline/index.ts';
+import { stageNamed, widenedPromotions } from '../pipeline/index.ts';
 import { advance, advanceEventsMax } from './advance.ts';
 import { decideApproval } from './approval/decide.ts';
 import type { PipelineCommand } from './commands.ts';
@@ -66,7 +66,7 @@ function decideInStage(
   command: Exclude<Extract<PipelineCommand, { stage: unknown }>, { type: 'confirm-withdrawal' }>,
 ): Decision {
   const { stage } = command;
-  const definition = state.definition.stages.find(({ name }) => name === stage);
+  const definition = stageNamed(state.definition, stage);
   if (definition === undefined) {
     const names = state.definition.stages.map(({ name }) => name).join(', ');
     return refuse('stage_not_found', `${state.definition.name} has no stage ${stage}: ${names}.`);

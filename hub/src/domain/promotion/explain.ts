@@ -2,6 +2,7 @@ import type { ClusterId, ClusterName, CommitId, StageName } from '@fairlead/shar
 import { formatInstant, type Instant } from '@fairlead/shared/time';
 import { isWithheldBy } from '../freeze/index.ts';
 import type { StageDefinition } from '../pipeline/definition.ts';
+import { stageNamed } from '../pipeline/index.ts';
 import { agentFault } from './agent-version.ts';
 import { expiries } from './approval/validity.ts';
 import { candidateOf, endInStage, isSettledOn } from './candidate.ts';
@@ -82,7 +83,7 @@ export function explain(
   named?: CommitId,
 ): StageExplanation | undefined {
   if (state.status !== 'active') return undefined;
-  const stage = state.definition.stages.find(({ name }) => name === stageName);
+  const stage = stageNamed(state.definition, stageName);
   if (stage === undefined) return undefined;
   const fleet = fleetView(snapshot);
   const inStage = stageState(state, stageName);

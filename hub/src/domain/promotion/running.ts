@@ -1,5 +1,6 @@
 import type { Instant } from '@fairlead/shared/time';
 import type { StageDefinition } from '../pipeline/definition.ts';
+import { stageNamed } from '../pipeline/index.ts';
 import type { PlannedTarget } from './events.ts';
 import { get } from './persistent-map.ts';
 import type { ActivePipeline, ActiveRollout, StageState, TargetState } from './state.ts';
@@ -11,8 +12,7 @@ export const stageOfRollout = (
   state: ActivePipeline,
   stage: StageDefinition,
   { revision }: Pick<ActiveRollout, 'revision'>,
-): StageDefinition =>
-  state.definitions.get(revision)?.stages.find(({ name }) => name === stage.name) ?? stage;
+): StageDefinition => stageNamed(state.definitions.get(revision), stage.name) ?? stage;
 
 /** Targets of the batches that have started, in the order of the plan. */
 export const startedTargets = ({

@@ -1,5 +1,6 @@
 import type { CommitId, StageName } from '@fairlead/shared/ids';
 import type { GatePolicy, StageDefinition } from '../pipeline/definition.ts';
+import { stageNamed } from '../pipeline/index.ts';
 import { get } from './persistent-map.ts';
 import { type ActivePipeline, type StageState, stageState } from './state.ts';
 import { completedMs, healthyMs } from './stay.ts';
@@ -7,9 +8,6 @@ import { completedMs, healthyMs } from './stay.ts';
 /** A stage that a release passes by its gates alone. */
 export const isControl = ({ clusters }: Pick<StageDefinition, 'clusters'>): boolean =>
   clusters === undefined;
-
-export const stageNamed = (state: ActivePipeline, name: StageName): StageDefinition | undefined =>
-  state.definition.stages.find((stage) => stage.name === name);
 
 /** What a stage before this one has seen of a release, by the policy of the stage that waits. */
 export type Experience = {
@@ -48,7 +46,7 @@ export function stagesBefore(
   const { gates } = stage;
   const leading = (of: StageDefinition): StageName[] => {
     const branches = of.after.map((name) => {
-      const before = stageNamed(state, name);
+      const before = stageNamed(state.definition, name);
       const mark = get(stageState(state, name).releases, commit);
       const isThrough = before !== undefined && (isControl(before) || mark?.backfilled === true);
       const stages = isThrough ? leading(before) : [name];

@@ -1,5 +1,6 @@
 import type { ClusterId } from '@fairlead/shared/ids';
 import type { PipelineDefinition, StageDefinition } from '../pipeline/definition.ts';
+import { stageNamed } from '../pipeline/index.ts';
 import { resolvePath, treeRoot } from '../rollout/index.ts';
 import { agentFault } from './agent-version.ts';
 import { isSettledOn, newestEligible, passedAsControl, supersededBy } from './candidate.ts';
@@ -168,7 +169,7 @@ function isFrozen(state: ActivePipeline, stage: StageDefinition, fleet: FleetVie
 /** Tells whether a target would run otherwise by the definition in force than by the one it was assigned with. */
 function configurationChanges(state: ActivePipeline, stage: StageDefinition) {
   const policies = (definition: PipelineDefinition | undefined) => {
-    const named = definition?.stages.find(({ name }) => name === stage.name);
+    const named = stageNamed(definition, stage.name);
     return JSON.stringify([named?.render, named?.apply]);
   };
   const inForce = policies(state.definition);

@@ -1,4 +1,5 @@
 import type { StageDefinition } from '../pipeline/definition.ts';
+import { stageNamed } from '../pipeline/index.ts';
 import { isSettledOn } from './candidate.ts';
 import type { PipelineEvent } from './events.ts';
 import { values } from './persistent-map.ts';
@@ -38,7 +39,7 @@ function isUnconcerned(
   if (!unconcerned?.stages.includes(stage.name)) return false;
   if (unconcerned.revision === state.revision) return true;
   const then = state.definitions.get(unconcerned.revision);
-  const stageThen = then?.stages.find(({ name }) => name === stage.name);
+  const stageThen = stageNamed(then, stage.name);
   const question = (stages: StageDefinition | undefined, of: typeof then) =>
     JSON.stringify([stages?.concernedBy, of?.include, of?.exclude]);
   return question(stageThen, then) === question(stage, state.definition);

@@ -15,6 +15,7 @@ import type {
   RenderPolicy,
   VerificationPolicy,
 } from '../pipeline/definition.ts';
+import { stageNamed } from '../pipeline/index.ts';
 import type { PipelineEvent } from '../promotion/events.ts';
 
 /** What a target must run, complete: the agent needs nothing else of the hub to reconcile it. */
@@ -57,32 +58,45 @@ export const isStaleDeletion = (
 type TargetAssigned = Extract<PipelineEvent, { type: 'TargetAssigned' }>;
 type TargetWithdrawn = Extract<PipelineEvent, { type: 'TargetWithdrawn' }>;
 
+/** Of one stage and target: what only they say. Everything else of an assignment is the definition's. */
+type Target = Pick<
+  Assignment,
+  'cluster' | 'clusterName' | 'stage' | 'generation' | 'commit' | 'path' | 'verification'
+>;
+
+/** What the target is to run by this definition; nothing where it has no such stage. */
+export function assignmentBy(
+  definition: PipelineDefinition,
+  target: Target,
+): Assignment | undefined {
+  const stage = stageNamed(definition, target.stage);
+  if (stage === undefined) return undefined;
+  return {
+    ...target,
+    project: definition.project,
+    pipeline: definition.name,
+    disposition: 'run',
+    repository: definition.repository,
+    root: treeRoot(definition.include, target.path),
+    render: stage.render,
+    apply: stage.apply,
+    confirmedPruneGeneration: 0,
+    confirmedPruneDigest: '',
+  };
+}
+
 /** Joins a recorded assignment with the definition revision that it names, and with its repository's policy of then. */
 export function composeAssignment(
   definition: PipelineDefinition,
   assigned: TargetAssigned,
   verification: VerificationPolicy | undefined,
 ): Assignment | undefined {
-  const stage = definition.stages.find((candidate) => candidate.name === assigned.stage);
-  if (stage === undefined) return undefined;
-  return {
-    cluster: assigned.cluster,
-    clusterName: assigned.clusterName,
-    project: definition.project,
-    pipeline: definition.name,
-    stage: assigned.stage,
-    generation: assigned.generation,
-    disposition: 'run',
-    repository: definition.repository,
-    commit: assigned.release,
-    path: assigned.path,
-    root: treeRoot(definition.include, assigned.path),
-    render: stage.render,
-    apply: stage.apply,
-    confirmedPruneGeneration: assigned.confirmedPruneGeneration ?? 0,
-    confirmedPruneDigest: assigned.confirmedPruneDigest ?? '',
-    ...(verification === undefined ? {} : { verification }),
-  };
+  const { cluster, clusterName, stage, generation, release: commit, path } = assigned;
+  const { confirmedPruneGeneration = 0, confirmedPruneDigest = '' } = assigned;
+  const policy = verification === undefined ? {} : { verification };
+  const target = { cluster, clusterName, stage, generation, commit, path, ...policy };
+  const assignment = assignmentBy(definition, target);
+  return assignment && { ...assignment, confirmedPruneGeneration, confirmedPruneDigest };
 }
 
 /** What a target that leaves is told; an order to delete names how many objects may go. */
@@ -126,7 +140,7 @@ export function supposeAssignment(
   definition: PipelineDefinition,
   { stage: name, release, cluster, held }: Hypothesis,
 ): Result<Assignment, string> {
-  const stage = definition.stages.find((candidate) => candidate.name === name);
+  const stage = stageNamed(definition, name);
   if (stage === undefined) return err(`there is no stage ${name}`);
   const { path, missing } = resolvePath(stage.path, cluster);
   if (missing.length > 0) {
@@ -134,23 +148,15 @@ export function supposeAssignment(
       `the cluster has no usable value for ${missing.join(', ')} of the stage's path: set its labels`,
     );
   }
-  return ok({
+  const assignment = assignmentBy(definition, {
     cluster: cluster.id,
     clusterName: cluster.name,
-    project: definition.project,
-    pipeline: definition.name,
     stage: name,
     generation: (held?.generation ?? 0) + 1,
-    disposition: 'run',
-    repository: definition.repository,
     commit: release,
     path,
-    root: treeRoot(definition.include, path),
-    render: stage.render,
-    apply: stage.apply,
-    confirmedPruneGeneration: 0,
-    confirmedPruneDigest: '',
   });
+  return assignment === undefined ? err(`there is no stage ${name}`) : ok(assignment);
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { PipelineDefinition, VerificationPolicy } from '../pipeline/definition.ts';
 import type { VerificationEvent } from '../promotion/verification/events.ts';
-import { type Assignment, treeRoot } from './assignment.ts';
+import { type Assignment, assignmentBy } from './assignment.ts';
 
 type VerificationStarted = Extract<VerificationEvent, { type: 'VerificationStarted' }>;
 
@@ -22,32 +22,15 @@ export function composeVerificationOrder(
   { generation, verification }: { generation: number; verification?: VerificationPolicy },
 ): VerificationOrder | undefined {
   const { inStage, cluster, clusterName, release, runId, name, job, timeoutMs } = started;
-  const stage = definition.stages.find((candidate) => candidate.name === inStage);
-  if (stage === undefined) return undefined;
   const cut = job.lastIndexOf('/');
-  const path = job.slice(0, Math.max(0, cut));
-  return {
-    runId,
-    name,
-    file: job.slice(cut + 1),
-    timeoutMs,
-    assignment: {
-      cluster,
-      clusterName,
-      project: definition.project,
-      pipeline: definition.name,
-      stage: inStage,
-      generation,
-      disposition: 'run',
-      repository: definition.repository,
-      commit: release,
-      path,
-      root: treeRoot(definition.include, path),
-      render: stage.render,
-      apply: stage.apply,
-      confirmedPruneGeneration: 0,
-      confirmedPruneDigest: '',
-      ...(verification === undefined ? {} : { verification }),
-    },
-  };
+  const assignment = assignmentBy(definition, {
+    cluster,
+    clusterName,
+    stage: inStage,
+    generation,
+    commit: release,
+    path: job.slice(0, Math.max(0, cut)),
+    ...(verification === undefined ? {} : { verification }),
+  });
+  return assignment && { runId, name, file: job.slice(cut + 1), timeoutMs, assignment };
 }

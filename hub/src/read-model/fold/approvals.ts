@@ -1,5 +1,6 @@
 import { unreachable } from '@fairlead/shared/result';
 import { and, eq } from 'drizzle-orm';
+import { stageNamed } from '../../domain/pipeline/index.ts';
 import type { ApprovalEvent } from '../../domain/promotion/approval/events.ts';
 import type { Orm } from '../orm.ts';
 import { approvalTable, pipelineTable } from '../schema.ts';
@@ -31,7 +32,7 @@ export function createApprovalFold(orm: Orm) {
   const request = (pipeline: string, { event, position, recordedAt }: Entry<Requested>) => {
     const { requestId: id, stage, release, definitionRevision, expiresAt, by } = event;
     const defined = orm.select().from(pipelineTable).where(eq(pipelineTable.name, pipeline)).get();
-    const policy = defined?.definition.stages.find(({ name }) => name === stage)?.gates.approvals;
+    const policy = stageNamed(defined?.definition, stage)?.gates.approvals;
     orm
       .insert(approvalTable)
       .values({

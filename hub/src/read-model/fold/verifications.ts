@@ -1,6 +1,7 @@
 import type { ClusterId } from '@fairlead/shared/ids';
 import { and, eq, isNull } from 'drizzle-orm';
 import type { PipelineDefinition } from '../../domain/pipeline/definition.ts';
+import { stageNamed } from '../../domain/pipeline/index.ts';
 import type { PipelineEvent } from '../../domain/promotion/events.ts';
 import { composeVerificationOrder } from '../../domain/rollout/index.ts';
 import type { Orm } from '../orm.ts';
@@ -84,9 +85,10 @@ export function createVerificationFold(orm: Orm, definitionOf: DefinitionOf) {
       event: Of<'MetricAnalysisStarted'>,
     ): void => {
       const { stage, release: commit, name, runId, at, definitionRevision } = event;
-      const rule = definitionOf(batch, pipeline, definitionRevision)
-        ?.stages.find((candidate) => candidate.name === stage)
-        ?.gates.metrics.find((candidate) => candidate.name === name);
+      const defined = definitionOf(batch, pipeline, definitionRevision);
+      const rule = stageNamed(defined, stage)?.gates.metrics.find(
+        (candidate) => candidate.name === name,
+      );
       if (rule === undefined) {
         throw new Error(
           `${pipeline}/${stage} analyses ${name} by revision ${definitionRevision}, which has no such metric`,

@@ -1,6 +1,7 @@
 import type { CommitId } from '@fairlead/shared/ids';
 import { formatInstant, type Instant } from '@fairlead/shared/time';
 import type { PipelineDefinition, StageDefinition } from '../../pipeline/definition.ts';
+import { stageNamed } from '../../pipeline/index.ts';
 import { get } from '../persistent-map.ts';
 import { type ActivePipeline, type StageState, stageState } from '../state.ts';
 import type { ApprovalRequest } from './state.ts';
@@ -64,7 +65,7 @@ export function changesSince(
   const { definitionRevision: revision } = request;
   if (revision === state.revision) return [];
   const before = state.definitions.get(revision);
-  const former = before?.stages.find(({ name }) => name === stage.name);
+  const former = stageNamed(before, stage.name);
   if (before === undefined || former === undefined) return ['the definition'];
   if (!former.gates.approvals?.strict && !stage.gates.approvals?.strict) return [];
   const [then, now] = [bound(before, former), bound(state.definition, stage)];

@@ -1,5 +1,6 @@
 import type { StageName } from '@fairlead/shared/ids';
 import { formatDuration } from '@fairlead/shared/time';
+import { stageNamed } from '../../pipeline/index.ts';
 import { type ActivePipeline, short, stageState } from '../state.ts';
 import { type Need, needsOf } from '../verification/needs.ts';
 import type { VerificationRun } from '../verification/state.ts';
@@ -71,7 +72,7 @@ function revokedBefore({ state, stage, release }: GateContext): Revoked[] {
       if (run.release !== release.commit) continue;
       newest.set([run.name, run.inStage, clusterKey(state, before, run)].join(' '), run);
     }
-    const asked = state.definition.stages.find(({ name }) => name === before);
+    const asked = stageNamed(state.definition, before);
     return [...newest.values()]
       .filter(({ name }) => asked?.gates.verifications.some((rule) => rule.name === name))
       .filter(({ ended }) => ended?.outcome !== 'passed')
@@ -81,7 +82,7 @@ function revokedBefore({ state, stage, release }: GateContext): Revoked[] {
 
 /** Runs of one rule in several clusters stand beside each other only where the rule asks for all of them. */
 function clusterKey(state: ActivePipeline, stage: StageName, run: VerificationRun): string {
-  const of = state.definition.stages.find(({ name }) => name === stage);
+  const of = stageNamed(state.definition, stage);
   const rule = of?.gates.verifications.find(({ name }) => name === run.name);
   return rule?.clusters === 'all' ? run.cluster : '';
 }
@@ -91,7 +92,7 @@ function stagesBefore(state: ActivePipeline, names: readonly StageName[]): Stage
   const visit = (name: StageName) => {
     if (found.has(name)) return;
     found.add(name);
-    const stage = state.definition.stages.find((candidate) => candidate.name === name);
+    const stage = stageNamed(state.definition, name);
     for (const before of stage?.after ?? []) visit(before);
   };
   for (const name of names) visit(name);

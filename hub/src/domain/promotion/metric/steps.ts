@@ -1,5 +1,6 @@
 import type { CommitId, NewId } from '@fairlead/shared/ids';
 import type { MetricRule, StageDefinition } from '../../pipeline/definition.ts';
+import { stageNamed } from '../../pipeline/index.ts';
 import type { PipelineEvent } from '../events.ts';
 import type { FleetView } from '../fleet-view.ts';
 import { healthGate } from '../gates/index.ts';
@@ -23,10 +24,9 @@ export const ruleOf = (
   stage: StageDefinition,
   { revision, name }: Pick<MetricAnalysis, 'revision' | 'name'>,
 ): MetricRule | undefined =>
-  state.definitions
-    .get(revision)
-    ?.stages.find((candidate) => candidate.name === stage.name)
-    ?.gates.metrics.find((rule) => rule.name === name);
+  stageNamed(state.definitions.get(revision), stage.name)?.gates.metrics.find(
+    (rule) => rule.name === name,
+  );
 
 /** The newest analysis that counts: by the rule as it is now, and not one that was given up. */
 export const newestAnalysis = (

@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import type { DeclaredFreeze } from '../../freeze/index.ts';
 import type { Person } from '../../hub/index.ts';
 import type { PipelineDefinition, StageDefinition } from '../../pipeline/definition.ts';
+import { stageNamed } from '../../pipeline/index.ts';
 import type { PipelineCommand } from '../commands.ts';
 import type { PipelineEvent } from '../events.ts';
 import { values } from '../persistent-map.ts';
@@ -193,7 +194,7 @@ const action = (name: string, run: (world: World) => void): Action =>
   Object.assign({ name, run }, { [fc.toStringMethod]: () => name });
 
 const withStage = (world: World, stage: StageName): StageDefinition | undefined =>
-  world.definition().stages.find(({ name }) => name === stage);
+  stageNamed(world.definition(), stage);
 
 /** Sends a command that may be refused; what it decided is recorded. */
 export function send(world: World, command: PipelineCommand): void {

@@ -1,5 +1,6 @@
 import type { CommitId, StageName } from '@fairlead/shared/ids';
 import type { StageDefinition, VerificationRule } from '../../pipeline/definition.ts';
+import { stageNamed } from '../../pipeline/index.ts';
 import { clustersOf, type FleetView } from '../fleet-view.ts';
 import { type GateContext, healthGate } from '../gates/index.ts';
 import { values } from '../persistent-map.ts';
@@ -96,9 +97,7 @@ function isSameRule(
   rule: VerificationRule,
 ): boolean {
   if (run.revision === state.revision) return true;
-  const before = state.definitions
-    .get(run.revision)
-    ?.stages.find(({ name }) => name === stage.name);
+  const before = stageNamed(state.definitions.get(run.revision), stage.name);
   const then = before?.gates.verifications.find(({ name }) => name === run.name);
   return JSON.stringify(then) === JSON.stringify(rule);
 }
