@@ -4,7 +4,7 @@ import { expectOk } from '@fairlead/shared/result';
 import type { Clock, Instant, Random } from '@fairlead/shared/time';
 import type { CommandHandler } from '../commands/index.ts';
 import type { Actor } from '../decision-log/index.ts';
-import { nextWakeAt, type PipelineEvent, type Snapshot } from '../domain/promotion/index.ts';
+import { nextWakeAt, type Snapshot, takenId } from '../domain/promotion/index.ts';
 import {
   advanceNewIdsMax,
   advanceSettledEventsMax,
@@ -16,14 +16,6 @@ import type { SnapshotOf } from './snapshot.ts';
 import { createStartLimit } from './start-limit.ts';
 
 const actor: Actor = { kind: 'hub', name: 'promotion' };
-
-/** The events that give an offered id away. */
-const takesId = ({ type }: PipelineEvent): boolean =>
-  type === 'ReleaseAdmitted' ||
-  type === 'RolloutStarted' ||
-  type === 'ApprovalRequested' ||
-  type === 'VerificationStarted' ||
-  type === 'MetricAnalysisStarted';
 
 export type PromotionReactorOptions = {
   readonly commands: CommandHandler;
@@ -118,7 +110,8 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
       actor,
     );
     const events = result.ok ? result.value.events : [];
-    if (!events.some(({ event }) => takesId(event))) unusedIds = offered;
+    const gaveAway = events.some(({ event }) => takenId(event) !== undefined);
+    if (!gaveAway) unusedIds = offered;
     dueAt.delete(pipeline);
     own.delete(pipeline);
     if (!result.ok) {
@@ -129,8 +122,7 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
       return;
     }
     const [first, last] = [events[0]?.position, events.at(-1)?.position];
-    const wasFree =
-      allowed.length === offered.length && !events.some(({ event }) => takesId(event));
+    const wasFree = allowed.length === offered.length && !gaveAway;
     // A look goes on until nothing is left, but for what an append has no room for or needs an id for.
     if (first && last && wasFree && events.length <= advanceSettledEventsMax) {
       own.set(pipeline, { first, last });

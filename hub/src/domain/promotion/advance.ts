@@ -11,8 +11,8 @@ import { fleetView } from './fleet-view.ts';
 import { freezeSteps, withoutFrozenAssignments } from './freeze.ts';
 import { evaluateGates, isOpen } from './gates/index.ts';
 import { metricSteps } from './metric/steps.ts';
+import { takenId, unusedIds } from './new-ids.ts';
 import { passing } from './passing.ts';
-import { values } from './persistent-map.ts';
 import { plannedTargets, startRollout } from './plan-rollout.ts';
 import { takenBack } from './return-targets.ts';
 import { isNewerThanRolledBack } from './rollback-hold.ts';
@@ -69,12 +69,12 @@ export function advance(
   const fleet = fleetView(command.snapshot);
   const events: PipelineEvent[] = [];
   let current = state;
+  let newIds = unusedIds(state, command.newIds);
   for (;;) {
-    const used = usedIds(current);
-    const newIds = command.newIds.filter((id) => !used.has(id));
     const next = nextEvents(current, { fleet, newIds }, advanceEventsMax - events.length);
     if (next.length === 0) return events;
     events.push(...next);
+    newIds = newIds.filter((id) => !next.some((event) => takenId(event) === id));
     // The planner writes no definition and no removal, so the pipeline stays active.
     current = next.reduce(evolvePipeline, current) as ActivePipeline;
   }
@@ -198,16 +198,3 @@ function downstreamFirst(stages: readonly StageDefinition[]): StageDefinition[] 
   for (const stage of stages) visit(stage);
   return [...upstreamFirst].reverse();
 }
-
-/** A command that is tried again carries the same ids; one that is in use is never given twice. */
-const usedIds = (state: ActivePipeline): ReadonlySet<string> =>
-  new Set(
-    [...state.stages.values()].flatMap((inStage) => [
-      ...(inStage.rollout ? [inStage.rollout.id] : []),
-      ...(inStage.lastRollout ? [inStage.lastRollout.id] : []),
-      ...inStage.history.flatMap(({ rolloutId }) => rolloutId ?? []),
-      ...[...values(inStage.approvals)].map(({ id }) => id),
-      ...inStage.verifications.map(({ runId }) => runId),
-      ...inStage.analyses.map(({ runId }) => runId),
-    ]),
-  );

@@ -17,6 +17,7 @@ export { explain, nextWakeAt, type StageExplanation, type TargetExplanation } fr
 export { clustersOfStage, fleetView } from './fleet-view.ts';
 export { evaluateGates, isOpen } from './gates/index.ts';
 export { samplesWanted } from './metric/judge.ts';
+export { takenId } from './new-ids.ts';
 export { emptyMap, get, type PersistentMap, withEntry } from './persistent-map.ts';
 export { retainedReleases } from './retention.ts';
 export {
