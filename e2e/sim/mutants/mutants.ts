@@ -90,8 +90,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a stage goes back to older releases by itself',
     file: `${promotion}/candidate.ts`,
-    find: '!present.orphaned && newest.position < present.position',
-    replace: '!present.orphaned && newest.position > 1e9',
+    find: 'newerInStage(state, stage.name, newest)',
+    replace: 'newerInStage(state, stage.name, { position: Number.POSITIVE_INFINITY })',
   },
   {
     name: 'an orphaned release is a candidate',

@@ -51,6 +51,16 @@ export function releaseInStage(state: ActivePipeline, stage: StageName): KnownRe
   return commit && releaseOf(state, commit);
 }
 
+/** What the stage has, where that is newer than this release and was not dropped from the branch: a stage goes forward. */
+export function newerInStage(
+  state: ActivePipeline,
+  stage: StageName,
+  { position }: Pick<KnownRelease, 'position'>,
+): KnownRelease | undefined {
+  const present = releaseInStage(state, stage);
+  return present && !present.orphaned && present.position > position ? present : undefined;
+}
+
 /**
  * Whether all that the stage last did was to succeed with this release, or to be passed by it. What passed it while it had no
  * clusters is not what those run that it was given since: they get it by a rollout.
@@ -164,17 +174,16 @@ export function newestCandidate(
   if (isSettledOn(state, stage.name, newest.commit)) {
     return { reason: `It runs ${name}, the newest release that may come here.` };
   }
-  const present = releaseInStage(state, stage.name);
-  const isBehind = present !== undefined && !present.orphaned && newest.position < present.position;
-  const retry = isBehind ? undefined : retryAt(stage, get(releases, newest.commit));
+  const newer = newerInStage(state, stage.name, newest);
+  const retry = newer === undefined ? retryAt(stage, get(releases, newest.commit)) : undefined;
   if (retry !== undefined) {
     return retry <= at ? { release: newest } : tried(state, stage, newest, retry);
   }
   const ended = endInStage(state, stage.name, newest.commit);
   if (ended !== undefined) return { blocked: newest, reason: ended };
-  if (isBehind) {
+  if (newer !== undefined) {
     return {
-      reason: `It runs ${short(present.commit)}, which is newer than ${name}, the newest candidate.`,
+      reason: `It runs ${short(newer.commit)}, which is newer than ${name}, the newest candidate.`,
     };
   }
   return { release: newest };

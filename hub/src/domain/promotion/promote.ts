@@ -5,8 +5,8 @@ import { requestFault } from './approval/validity.ts';
 import {
   isInOrder,
   isSettledOn,
+  newerInStage,
   nextCandidate,
-  releaseInStage,
   unsatisfiedStages,
 } from './candidate.ts';
 import type { PipelineCommand, PipelineRejection } from './commands.ts';
@@ -86,11 +86,11 @@ function faultOf(
     const missing = unsatisfiedStages(state, stage, release.commit).join(' and ');
     return refuse('release_not_eligible', `${name} has not succeeded in ${missing} yet.`);
   }
-  const present = releaseInStage(state, stage.name);
-  if (present && !present.orphaned && release.position < present.position) {
+  const newer = newerInStage(state, stage.name, release);
+  if (newer !== undefined) {
     return refuse(
       'release_not_eligible',
-      `${name} is older than ${short(present.commit)}, which ${stage.name} has: roll back instead.`,
+      `${name} is older than ${short(newer.commit)}, which ${stage.name} has: roll back instead.`,
     );
   }
   const failure = get(releases, release.commit)?.failure;

@@ -3,9 +3,9 @@ import {
   endInStage,
   isInOrder,
   namesBefore,
+  newerInStage,
   newestCandidate,
   pinnedRelease,
-  releaseInStage,
   revertOf,
 } from './candidate.ts';
 import type { FleetView } from './fleet-view.ts';
@@ -78,10 +78,8 @@ function reasonToGiveUp(
   if (mark?.outcome === 'failed') return `${name} failed in ${stage.name}`;
   const ended = endInStage(state, stage.name, commit);
   if (ended !== undefined) return ended;
-  const present = releaseInStage(state, stage.name);
-  if (present && !present.orphaned && present.position > release.position) {
-    return `${stage.name} has ${short(present.commit)}, which is newer`;
-  }
+  const newer = newerInStage(state, stage.name, release);
+  if (newer !== undefined) return `${stage.name} has ${short(newer.commit)}, which is newer`;
   if (!isInOrder(state, stage, release)) {
     return `${name} has not succeeded in ${namesBefore(stage)} any more`;
   }

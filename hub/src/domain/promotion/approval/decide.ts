@@ -2,7 +2,7 @@ import type { NewId } from '@fairlead/shared/ids';
 import type { Instant } from '@fairlead/shared/time';
 import { isOneOf, mayDo, type Person } from '../../hub/index.ts';
 import type { ApprovalPolicy, StageDefinition } from '../../pipeline/definition.ts';
-import { isSettledOn, releaseInStage } from '../candidate.ts';
+import { isSettledOn, newerInStage } from '../candidate.ts';
 import type { PipelineCommand } from '../commands.ts';
 import { type Decision, refuse } from '../decision.ts';
 import type { PipelineEvent } from '../events.ts';
@@ -152,9 +152,9 @@ function cannotCome(
     const detail = `${name} was superseded by ${short(by)}: promote it by name to bring it back.`;
     return refuse('approval_request_closed', detail);
   }
-  const present = releaseInStage(state, stage.name);
-  if (present && !present.orphaned && release.position < present.position) {
-    const detail = `${name} is older than ${short(present.commit)}, which ${stage.name} has.`;
+  const newer = newerInStage(state, stage.name, release);
+  if (newer !== undefined) {
+    const detail = `${name} is older than ${short(newer.commit)}, which ${stage.name} has.`;
     return refuse('release_not_eligible', detail);
   }
   const open = [...values(approvals)].filter(({ status }) => status === 'open').length;
