@@ -82,13 +82,13 @@ function prepareStatements(database: Database.Database) {
   const previous = alias(logTable, 'previous');
   const placeholder = sql.placeholder;
   return {
-    last: orm.select().from(logTable).orderBy(desc(logTable.position)).limit(1).prepare(),
+    // `get` takes one row; a bound limit would make SQLite plan the statement anew at each run.
+    last: orm.select().from(logTable).orderBy(desc(logTable.position)).prepare(),
     versionOf: orm
       .select({ version: logTable.version })
       .from(logTable)
       .where(eq(logTable.stream, placeholder('stream')))
       .orderBy(desc(logTable.version))
-      .limit(1)
       .prepare(),
     insert: orm
       .insert(logTable)
