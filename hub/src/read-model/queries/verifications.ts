@@ -48,34 +48,67 @@ export function verificationQueries(orm: Orm) {
   }): VerificationRunView => ({ ...row.run, ...(row.result ? { result: row.result } : {}) });
   const ofRun = eq(verificationResultTable.runId, verificationRunTable.runId);
 
+  // Every look at a pipeline and every agent's watch asks these, so they are prepared.
+  const ordersOf = orm
+    .select({ order: verificationRunTable.order })
+    .from(verificationRunTable)
+    .where(
+      and(
+        eq(verificationRunTable.clusterId, sql.placeholder('cluster')),
+        isNull(verificationRunTable.endedAt),
+        gt(verificationRunTable.deadlineAt, sql.placeholder('at')),
+      ),
+    )
+    .orderBy(asc(verificationRunTable.startedAt), asc(verificationRunTable.runId))
+    .limit(verificationRunsListedMax)
+    .prepare();
+  const resultsOf = orm
+    .select({ result: verificationResultTable })
+    .from(verificationRunTable)
+    .innerJoin(verificationResultTable, ofRun)
+    .where(
+      and(
+        eq(verificationRunTable.pipeline, sql.placeholder('pipeline')),
+        isNull(verificationRunTable.endedAt),
+      ),
+    )
+    .prepare();
+  const openAnalyses = orm
+    .select({
+      runId: metricAnalysisTable.runId,
+      pipeline: sql<PipelineName>`${metricAnalysisTable.pipeline}`,
+      stage: sql<StageName>`${metricAnalysisTable.stage}`,
+      commit: sql<CommitId>`${metricAnalysisTable.commit}`,
+      rule: metricAnalysisTable.rule,
+      startedAt: metricAnalysisTable.startedAt,
+      samplesTotal: count(metricSampleTable.ordinal),
+      sampledAt: sql<number | null>`max(${metricSampleTable.at})`,
+    })
+    .from(metricAnalysisTable)
+    .leftJoin(metricSampleTable, eq(metricSampleTable.runId, metricAnalysisTable.runId))
+    .where(isNull(metricAnalysisTable.endedAt))
+    .groupBy(metricAnalysisTable.runId)
+    .prepare();
+  const openAnalysesOf = orm
+    .select({ runId: metricAnalysisTable.runId })
+    .from(metricAnalysisTable)
+    .where(
+      and(
+        eq(metricAnalysisTable.pipeline, sql.placeholder('pipeline')),
+        isNull(metricAnalysisTable.endedAt),
+      ),
+    )
+    .prepare();
+
   return {
     /** What the cluster's agent is to run or to report on, oldest first; what is past its deadline is listed no more. */
     verificationOrdersOf: (cluster: ClusterId, at: number): VerificationOrder[] =>
-      orm
-        .select({ order: verificationRunTable.order })
-        .from(verificationRunTable)
-        .where(
-          and(
-            eq(verificationRunTable.clusterId, cluster),
-            isNull(verificationRunTable.endedAt),
-            gt(verificationRunTable.deadlineAt, at),
-          ),
-        )
-        .orderBy(asc(verificationRunTable.startedAt), asc(verificationRunTable.runId))
-        .limit(verificationRunsListedMax)
-        .all()
-        .map(({ order }) => order),
+      ordersOf.all({ cluster, at }).map(({ order }) => order),
 
     /** Results of runs that the core has not ended. */
     verificationResultsOf: (pipeline: PipelineName): VerificationResult[] =>
-      orm
-        .select({ result: verificationResultTable })
-        .from(verificationRunTable)
-        .innerJoin(verificationResultTable, ofRun)
-        .where(
-          and(eq(verificationRunTable.pipeline, pipeline), isNull(verificationRunTable.endedAt)),
-        )
-        .all()
+      resultsOf
+        .all({ pipeline })
         .map(({ result: { runId, clusterId, outcome, message, receivedAt } }) => ({
           runId: runId as RunId,
           cluster: clusterId,
@@ -128,34 +161,14 @@ export function verificationQueries(orm: Orm) {
 
     /** Analyses that the hub is to take samples for, with what it has. */
     openAnalyses: (): OpenAnalysis[] =>
-      orm
-        .select({
-          runId: metricAnalysisTable.runId,
-          pipeline: sql<PipelineName>`${metricAnalysisTable.pipeline}`,
-          stage: sql<StageName>`${metricAnalysisTable.stage}`,
-          commit: sql<CommitId>`${metricAnalysisTable.commit}`,
-          rule: metricAnalysisTable.rule,
-          startedAt: metricAnalysisTable.startedAt,
-          samplesTotal: count(metricSampleTable.ordinal),
-          sampledAt: sql<number | null>`max(${metricSampleTable.at})`,
-        })
-        .from(metricAnalysisTable)
-        .leftJoin(metricSampleTable, eq(metricSampleTable.runId, metricAnalysisTable.runId))
-        .where(isNull(metricAnalysisTable.endedAt))
-        .groupBy(metricAnalysisTable.runId)
-        .all()
-        .map(({ sampledAt, ...analysis }) => ({
-          ...analysis,
-          ...(sampledAt === null ? {} : { sampledAt }),
-        })),
+      openAnalyses.all().map(({ sampledAt, ...analysis }) => ({
+        ...analysis,
+        ...(sampledAt === null ? {} : { sampledAt }),
+      })),
 
     /** Of analyses that have not ended, oldest first. */
     metricSamplesOf: (pipeline: PipelineName): MetricSample[] => {
-      const open = orm
-        .select({ runId: metricAnalysisTable.runId })
-        .from(metricAnalysisTable)
-        .where(and(eq(metricAnalysisTable.pipeline, pipeline), isNull(metricAnalysisTable.endedAt)))
-        .all();
+      const open = openAnalysesOf.all({ pipeline });
       if (open.length === 0) return [];
       const ids = open.map(({ runId }) => runId);
       return orm
