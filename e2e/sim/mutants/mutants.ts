@@ -163,9 +163,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a kept place is not kept',
-    file: `${promotion}/gates/turn.ts`,
-    find: 'if (pinned === undefined || pinned.commit === release.commit) return [];\n  if (inStage',
-    replace: 'if (pinned !== null) return [];\n  if (inStage',
+    file: `${promotion}/evolve.ts`,
+    find: 'return { ...stage, pinned: event.release };',
+    replace: 'return stage;',
   },
   {
     name: 'a freeze is not asked at assignments',
@@ -202,7 +202,8 @@ export const mutants: readonly Mutant[] = [
     name: 'an agent takes older generations',
     file: 'agent/src/domain/link/accept.ts',
     find: 'if (offered.generation < held.generation) {',
-    replace: 'if (offered.generation < 0) {',
+    replace:
+      "if (offered.generation < held.generation) return { kind: 'accept' };\n  if (offered.generation < 0) {",
   },
   {
     name: 'an agent prunes before the new objects are healthy',

@@ -18,6 +18,21 @@ const singleWriter: Property = {
   },
 };
 
+const interruption: Property = {
+  name: 'interruption by policy',
+  meaning:
+    'A rollout is ended for a newer release only where the stage says so, and never what a person has begun or paused.',
+  watch: (facts, fail) => (observation) => {
+    const event = pipelineEvent(observation);
+    if (event?.type !== 'RolloutAborted' || !event.reason.startsWith('superseded by')) return;
+    const running = facts.stage(event.stage).running();
+    const stage = facts.definition()?.stages.find(({ name }) => name === event.stage);
+    if (!stage?.supersede?.interrupt) return fail(`${event.stage} interrupts ${event.rolloutId}`);
+    if (running?.kind !== 'promotion') fail(`${event.rolloutId} is a ${running?.kind}`);
+    if (running?.pausedAt !== undefined) fail(`${event.rolloutId} is paused`);
+  },
+};
+
 const oneEnd: Property = {
   name: 'one terminal state',
   meaning: 'A rollout ends once, and only the one that runs.',
@@ -407,6 +422,7 @@ const holdAfterRollback: Property = {
 
 export const rolloutProperties: readonly Property[] = [
   singleWriter,
+  interruption,
   oneEnd,
   coverage,
   waves,

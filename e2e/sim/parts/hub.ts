@@ -67,6 +67,8 @@ export type SimulatedHub = {
   /** A webhook came, or it is time to poll. */
   readonly lookAtRepository: () => void;
   readonly reachChanged: () => void;
+  /** Does this once, when an assignment is decided and about to be recorded; it takes the place of what was to be done then. */
+  readonly beforeAssignment: (act: (() => void) | undefined) => void;
 };
 
 const logger = createLogger('sim', 'silent');
@@ -91,10 +93,22 @@ export async function startHub(options: {
 }): Promise<SimulatedHub> {
   const { process, bus, time, clock, random, chance, witness } = options;
   const { signal } = process;
-  const log = await openMemoryDecisionLog({
+  const opened = await openMemoryDecisionLog({
     disk: options.disk,
     boundary: (at) => process.boundary(`log ${at}`, at === 'read' ? 0 : chance.between(0, 4)),
   });
+  let beforeAssignment: (() => void) | undefined;
+  const log: DecisionLog = {
+    ...opened,
+    append: (request) => {
+      const act = beforeAssignment;
+      if (act && request.events.some(({ type }) => type === 'TargetAssigned')) {
+        beforeAssignment = undefined;
+        act();
+      }
+      return opened.append(request);
+    },
+  };
   const commands = createCommandHandler({ log, clock });
   const readModel = createReadModel();
   await follow(log, readModel);
@@ -180,6 +194,9 @@ export async function startHub(options: {
     },
     lookAtRepository,
     reachChanged: () => time.after(10, fleet.wake),
+    beforeAssignment: (act) => {
+      beforeAssignment = act;
+    },
   };
 }
 

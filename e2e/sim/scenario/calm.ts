@@ -25,6 +25,7 @@ export function settleDown(world: World, facts: Facts): () => boolean {
   world.network.calm();
   world.hubClock.setRight();
   world.spareHub();
+  world.hub()?.beforeAssignment(undefined);
   unfreezeAll(world);
   for (const host of world.hosts.values()) {
     host.clock.setRight();

@@ -215,12 +215,11 @@ function rollback(context: Context): Untimed {
 function freeze(context: Context): Untimed {
   const { chance } = context;
   const { stage } = aStage(context);
-  return {
-    type: 'freeze',
-    stage: chance.happens(0.6) ? stage : undefined,
-    stops: chance.happens(0.3),
-    durationMs: chance.happens(0.6) ? chance.between(5_000, 90_000) : undefined,
-  };
+  const scope = chance.happens(0.6) ? stage : undefined;
+  const stops = chance.happens(0.3);
+  const durationMs = chance.happens(0.6) ? chance.between(5_000, 90_000) : undefined;
+  const asItAssigns = chance.fork(`freeze for ${durationMs}`).happens(0.5);
+  return { type: 'freeze', stage: scope, stops, durationMs, asItAssigns };
 }
 
 /** Mostly about the newest commits. */

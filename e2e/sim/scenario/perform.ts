@@ -245,8 +245,8 @@ function promote(
 }
 
 function freeze(world: World, action: Extract<Action, { type: 'freeze' }>): void {
-  const { stage, stops, durationMs } = action;
-  ask(world, ({ commands }) => {
+  const { stage, stops, durationMs, asItAssigns } = action;
+  const declare = ({ commands }: SimulatedHub) => {
     const at = world.hubClock.now();
     return commands.freezes(
       {
@@ -264,7 +264,10 @@ function freeze(world: World, action: Extract<Action, { type: 'freeze' }>): void
       },
       person,
     );
-  });
+  };
+  const hub = world.hub();
+  if (asItAssigns) hub?.beforeAssignment(() => void declare(hub));
+  else ask(world, declare);
 }
 
 /** Lifts whatever was declared. */

@@ -77,6 +77,8 @@ export type Action = { readonly atMs: number } & (
       readonly stops: boolean;
       /** Absent: until somebody lifts it. */
       readonly durationMs: number | undefined;
+      /** At the next time that the hub is about to record an assignment. */
+      readonly asItAssigns: boolean;
     }
   | { readonly type: 'unfreeze' }
   | {
