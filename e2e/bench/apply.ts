@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type ControlPlane,
   type SystemCluster,
@@ -19,6 +20,10 @@ import {
 import { processorSeconds } from './processor-seconds.ts';
 
 const idleSeconds = 20;
+/** So many that a hub does not take an agent that is stopped for a turn for one that is gone. */
+const turnsTotal = 16;
+/** Between turns the controllers finish what the turn before has left them; nobody is charged for it. */
+const settleMs = 700;
 
 export type ApplyOptions = {
   readonly unitsTotal: number;
@@ -28,9 +33,10 @@ export type ApplyOptions = {
 
 /**
  * Units of four objects, each a pipeline of its own, applied and judged healthy by the agent's bundle on one control
- * plane, beside a bare loop of applies of the same objects on the same control plane, run before and after it, because
- * the machine's speed changes with what else runs on it. The units are assigned while the agent is down, so the time
- * counts from the agent's start and holds everything that an agent does. Processor seconds are by program.
+ * plane, beside a bare loop of applies of the same objects on the same control plane. The two take turns: the loop runs
+ * while the agent is stopped by a signal, so that neither has the faster hours of the machine or the emptier cluster. The
+ * units are assigned while the agent is down, so its time counts from its start and holds everything that it does.
+ * Processor seconds are by program.
  */
 export async function benchApply({ unitsTotal, program }: ApplyOptions) {
   const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -47,38 +53,40 @@ export async function benchApply({ unitsTotal, program }: ApplyOptions) {
   say(`agent idle: ${mebibytes(idleBytes)} MiB`);
 
   await agent.process.stop();
-  for (const name of ['before', namespace, 'after']) {
-    await controlPlane.kubectl(['create', 'namespace', name]);
-  }
-  const bare = async (name: string): Promise<number> => {
-    const atStart = await processorSeconds();
-    const seconds = await bareLoop(controlPlane, unitsTotal, name);
-    say(`bare loop ${name}: ${seconds.toFixed(1)} s for ${unitsTotal * 4} objects`);
-    say(`  processor seconds ${JSON.stringify(await processorSeconds(atStart))}`);
-    return seconds;
-  };
-  const beforeSeconds = await bare('before');
-
+  for (const name of ['bare', namespace]) await controlPlane.kubectl(['create', 'namespace', name]);
   const position = await assignUnits(system, unitsTotal);
   say(`hub: ${unitsTotal} units assigned`);
 
-  const atStart = await processorSeconds();
-  const startedAt = Date.now();
-  await agent.process.restart();
-  await waitForTotal(system, 'succeeded', unitsTotal);
-  const agentSeconds = (Date.now() - startedAt) / 1_000;
-  const agentProcessorSeconds = await processorSeconds(atStart);
+  const unitsUpTo = (turn: number) => Math.round((unitsTotal * turn) / turnsTotal);
+  const loop = createStopwatch(async (turn) => {
+    await bareLoop(controlPlane, 'bare', { from: unitsUpTo(turn), to: unitsUpTo(turn + 1) });
+  });
+  const agentTurns = createStopwatch(async (turn) => {
+    if (turn === 0) await agent.process.restart();
+    else agent.process.sendSignal('SIGCONT');
+    await waitForTotal(system, 'succeeded', unitsUpTo(turn + 1));
+    agent.process.sendSignal('SIGSTOP');
+  });
+  for (let turn = 0; turn < turnsTotal; turn++) {
+    const loopSeconds = await loop.take(turn);
+    await sleep(settleMs);
+    const seconds = await agentTurns.take(turn);
+    await sleep(settleMs);
+    say(`${unitsUpTo(turn + 1)}: loop ${loopSeconds.toFixed(1)} s, agent ${seconds.toFixed(1)} s`);
+  }
+  agent.process.sendSignal('SIGCONT');
   const peakBytes = await residentBytes(agent.process.pid, 'VmHWM');
+  const [bareSeconds, agentSeconds] = [loop.seconds(), agentTurns.seconds()];
+  say(`loop: ${bareSeconds.toFixed(1)} s for ${unitsTotal * 4} objects`);
+  say(`  processor seconds ${JSON.stringify(loop.processorSeconds())}`);
   say(`agent: ${agentSeconds.toFixed(1)} s, peak ${mebibytes(peakBytes)} MiB`);
-  say(`  processor seconds ${JSON.stringify(agentProcessorSeconds)}`);
-  await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1_000));
+  say(`  processor seconds ${JSON.stringify(agentTurns.processorSeconds())}`);
+  await sleep(idleSeconds * 1_000);
   const loadedBytes = await residentBytes(agent.process.pid, 'VmRSS');
   say(`agent idle with ${unitsTotal} units: ${mebibytes(loadedBytes)} MiB`);
   const restart = await restartUnchanged({ agent, controlPlane, unitsTotal });
   say(`restart with nothing changed: in sync after ${restart.seconds} s, ${restart.writes} writes`);
-  await agent.process.stop();
 
-  const bareSeconds = (beforeSeconds + (await bare('after'))) / 2;
   const ratio = agentSeconds / bareSeconds;
   say(`the agent took ${ratio.toFixed(2)} times the bare loop`);
   return {
@@ -87,13 +95,39 @@ export async function benchApply({ unitsTotal, program }: ApplyOptions) {
     bareSeconds: round(bareSeconds),
     agentSeconds: round(agentSeconds),
     ratio: round(ratio),
-    agentProcessorSeconds,
+    bareProcessorSeconds: loop.processorSeconds(),
+    agentProcessorSeconds: agentTurns.processorSeconds(),
     restartSeconds: restart.seconds,
     restartWrites: restart.writes,
     agentPeakMebibytes: mebibytes(peakBytes),
     agentIdleEmptyMebibytes: mebibytes(idleBytes),
     agentIdleLoadedMebibytes: mebibytes(loadedBytes),
     logPosition: position,
+  };
+}
+
+/** Adds up the time and the processor seconds of the turns that somebody takes. */
+function createStopwatch(turn: (index: number) => Promise<void>) {
+  let totalSeconds = 0;
+  const used: Record<string, number> = {};
+  return {
+    /** Returns the seconds of this turn. */
+    take: async (index: number): Promise<number> => {
+      const before = await processorSeconds();
+      const startedAt = performance.now();
+      await turn(index);
+      const seconds = (performance.now() - startedAt) / 1_000;
+      totalSeconds += seconds;
+      for (const [program, more] of Object.entries(await processorSeconds(before))) {
+        used[program] = (used[program] ?? 0) + more;
+      }
+      return seconds;
+    },
+    seconds: () => totalSeconds,
+    processorSeconds: (): Record<string, number> =>
+      Object.fromEntries(
+        Object.entries(used).map(([program, seconds]) => [program, Math.round(seconds)]),
+      ),
   };
 }
 

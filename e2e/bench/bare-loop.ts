@@ -13,21 +13,21 @@ const resourcePaths: Record<string, string> = {
 
 /**
  * The floor that no reconciler can go below: 16 concurrent server-side applies of the same objects, with no reading, no
- * planning, no health and no record. Returns the seconds it took.
+ * planning, no health and no record. Returns the seconds it took for the objects of units `from` to below `to`.
  */
 export async function bareLoop(
   controlPlane: ControlPlane,
-  unitsTotal: number,
   namespace: string,
+  { from, to }: { readonly from: number; readonly to: number },
 ): Promise<number> {
   const agent = new Agent({
     keepAlive: true,
     maxSockets: requestsInFlightMax,
     ca: Buffer.from(controlPlane.caData, 'base64'),
   });
-  const requests = Array.from({ length: unitsTotal }, (_, index) =>
-    unitObjects(index, namespace).map((object) => ({
-      path: `${resourcePaths[String(object.kind)]?.replace('%', namespace)}/${unitName(index)}`,
+  const requests = Array.from({ length: to - from }, (_, offset) =>
+    unitObjects(from + offset, namespace).map((object) => ({
+      path: `${resourcePaths[String(object.kind)]?.replace('%', namespace)}/${unitName(from + offset)}`,
       body: JSON.stringify(object),
     })),
   ).flat();

@@ -13,8 +13,8 @@ function programOf(commandLine: string): string | undefined {
 }
 
 /**
- * Processor seconds by program since an earlier look: unlike the clock they hardly change with what else the machine
- * does. Processes of other runs of the same programs would be counted in; Linux only.
+ * Processor seconds by program since an earlier look: where the time goes, on a machine that other work slows down too.
+ * Processes of other runs of the same programs would be counted in; Linux only.
  */
 export async function processorSeconds(
   since: Readonly<Record<string, number>> = {},
