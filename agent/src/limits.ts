@@ -176,9 +176,9 @@ export const reportBurstMax = 6;
 export const reportIntervalMs = 5_000;
 /** Between the beginnings of two rounds of reports. */
 export const reportRoundMsMin = 50;
-/** The same after a round of more than a few units: while many report, those close together cost the hub one write. */
-export const reportRoundCrowdedMsMin = 200;
-export const reportRoundCrowdedUnitsMin = 4;
+/** The same while this many reports a second go out: those close together cost the hub one write. */
+export const reportRoundCrowdedMsMin = 250;
+export const reportsPerSecondCrowdedMin = 8;
 export const reportObjectsMax = 50;
 /** Objects whose drift one report describes. */
 export const reportDriftsMax = 20;
@@ -246,10 +246,8 @@ export const unitObjectsReportedPerMs = 20;
 export const unitStatusIntervalMs = 10_000;
 /** A unit that is not at an end yet shows in its object after this time. */
 export const unitStatusProgressMs = 3_000;
-/** While units have work, their objects wait up to this time. */
-export const unitStatusBusyMsMax = 30_000;
-/** Pause between two looks whether units still have work. */
-export const unitStatusPauseMs = 250;
+/** While units have work, one object is written in this time, so that those of a thousand units cost the work little. */
+export const unitStatusBusyPauseMs = 250;
 /** Writes of units' objects at once, so that they never stand in the way of the units' own. */
 export const unitStatusWritesMax = 4;
 export const unitMessageCharactersMax = 2_000;

@@ -218,7 +218,10 @@ const readAll = (answer: IncomingMessage): Promise<string> =>
       }
     });
     answer.once('error', reject);
-    answer.once('close', () => reject(new Error('the answer was cut off')));
+    // Every answer closes; only one that has not ended was cut off.
+    answer.once('close', () => {
+      if (!answer.readableEnded) reject(new Error('the answer was cut off'));
+    });
     answer.once('end', () => {
       const [first = Buffer.alloc(0)] = chunks;
       resolve((chunks.length > 1 ? Buffer.concat(chunks) : first).toString());

@@ -78,6 +78,8 @@ export function createBus(dependencies: BusDependencies): Bus {
       maxPingOut: busPingsUnansweredMax,
       reconnect: false,
       ignoreClusterUpdates: true,
+      // The client would make an error with a stack for each request, in case it fails.
+      noAsyncTraces: true,
     });
     if (isEncrypted(connection)) return connection;
     await connection.close();

@@ -7,9 +7,9 @@ import {
   reportBurstMax,
   reportIntervalMs,
   reportRoundCrowdedMsMin,
-  reportRoundCrowdedUnitsMin,
   reportRoundMsMin,
   reportsInFlightMax,
+  reportsPerSecondCrowdedMin,
 } from '../limits.ts';
 import type { BusSession } from './bus.ts';
 import { createBackoff, type Pulse, pause } from './pause.ts';
@@ -46,6 +46,7 @@ export function createReportPump(dependencies: ReportPumpDependencies) {
 
   return async (session: BusSession, signal: AbortSignal): Promise<void> => {
     const backoff = createBackoff(linkBackoffMsMin, linkBackoffMsMax, random);
+    const rate = createRate();
     const send = async (record: ReportRecord): Promise<void> => {
       const epoch = journal.agentEpoch();
       const messageId = `${session.clusterId}/${epoch}/report/${record.sequence}`;
@@ -78,8 +79,11 @@ export function createReportPump(dependencies: ReportPumpDependencies) {
       const failed = results.find((result) => result.status === 'rejected');
       if (failed === undefined) {
         backoff.reset();
-        // While many units report, those close together go in one round.
-        await pause(nowMs + roundMsOf(due.length) - clock.now(), signal);
+        const isCrowded = rate.after(due.length, nowMs) >= reportsPerSecondCrowdedMin;
+        // While many units report, those close together go in one round; a full one has left others behind.
+        const isFull = due.length === reportsInFlightMax;
+        const roundMs = isCrowded && !isFull ? reportRoundCrowdedMsMin : reportRoundMsMin;
+        await pause(nowMs + roundMs - clock.now(), signal);
       } else if (!signal.aborted) {
         logger.warn({ reason: String(failed.reason) }, 'reports are not taken by the bus');
         await pause(backoff.next(), signal);
@@ -88,11 +92,18 @@ export function createReportPump(dependencies: ReportPumpDependencies) {
   };
 }
 
-/** A full round has left others behind, so the next one comes soon. */
-const roundMsOf = (unitsCount: number): number =>
-  unitsCount >= reportRoundCrowdedUnitsMin && unitsCount < reportsInFlightMax
-    ? reportRoundCrowdedMsMin
-    : reportRoundMsMin;
+/** Reports a second: of those before, the share counts that a mean over one second leaves. */
+function createRate() {
+  let rate = 0;
+  let atMs = 0;
+  return {
+    after: (count: number, nowMs: number): number => {
+      rate = rate * Math.exp(-Math.max(0, nowMs - atMs) / 1_000) + count;
+      atMs = nowMs;
+      return rate;
+    },
+  };
+}
 
 type Subject = { readonly unit: string; readonly epoch: number; readonly generation: number };
 type Bucket = Omit<Subject, 'unit'> & { readonly left: number; readonly atMs: number };

@@ -3,9 +3,8 @@ import {
   unitObjectsReportedPerMs,
   unitReportDelayCrowdedMs,
   unitReportDelayMs,
-  unitStatusBusyMsMax,
+  unitStatusBusyPauseMs,
   unitStatusIntervalMs,
-  unitStatusPauseMs,
   unitStatusProgressMs,
   unitStatusWritesMax,
 } from '../limits.ts';
@@ -21,7 +20,7 @@ export type OutletDependencies = {
   readonly shownAtStart: (unit: Unit) => string;
   /** Writes it; when it rejects, it is tried again. */
   readonly show: (unit: Unit, report: UnitReport) => Promise<void>;
-  /** Units' objects are for people and wait while units have work. */
+  /** Units' objects are for people, and are written slowly while units have work. */
   readonly isBusy: () => boolean;
   /** More units want to work than may. */
   readonly isCrowded: () => boolean;
@@ -57,6 +56,7 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
   /** In the order in which they became due. One look serves all: a thousand units that wait cost no timer each. */
   const due = new Map<Unit, Sent>();
   let lookTimer: NodeJS.Timeout | undefined;
+  let busyWriteAtMs = 0;
   let writing = 0;
   signal.addEventListener(
     'abort',
@@ -132,13 +132,15 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
     const hasWork = isBusy();
     for (const [unit, state] of due) {
       if (writing >= unitStatusWritesMax) return;
-      if (hasWork && now() < state.showAtMs + unitStatusBusyMsMax) break;
+      // The difference is bounded, as a clock may go back.
+      if (hasWork && Math.abs(now() - busyWriteAtMs) < unitStatusBusyPauseMs) break;
+      busyWriteAtMs = now();
       due.delete(unit);
       state.isShowDue = false;
       void write(unit, state);
     }
     if (due.size > 0 && lookTimer === undefined) {
-      lookTimer = later(unitStatusPauseMs, () => {
+      lookTimer = later(unitStatusBusyPauseMs, () => {
         lookTimer = undefined;
         look();
       });
