@@ -13,8 +13,12 @@ export const advanceNewIdsMax = 64;
 export const advanceSettledEventsMax = 500;
 /** Rollouts that start in a second of those that time or the end of a freeze lets in together. */
 export const waitingRolloutStartsPerSecondMax = 10;
-/** All pipelines are looked at this often, whatever woke or did not wake the loop. */
-export const promotionSweepMs = 30_000;
+/** A pipeline is looked at again this long after the last look, whatever woke or did not wake the loop. */
+export const promotionSweepMs = 120_000;
+/** How often the loop asks which pipelines that are. */
+export const promotionSweepStepMs = 10_000;
+/** Pipelines that are looked at side by side before requests of people and agents have their turn. */
+export const promotionLooksTogetherMax = 8;
 
 /** Watched time grows by no more than this over any gap, and is written down twice in it. */
 export const watchedTickMs = 10_000;

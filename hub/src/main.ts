@@ -314,10 +314,9 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       if (change.freezes.size > 0) freezes.wake();
       for (const cluster of assignments) agentLink.assignmentsChanged(cluster);
       for (const cluster of registrations) cutOffIfGone(cluster);
-      if (registrations.size > 0) {
-        promotion.wake();
-        fleet.wake();
-      } else promotion.wake(pipelines, spans);
+      if (registrations.size > 0) fleet.wake();
+      if (registrations.size > 0 || change.tokens.size > 0) promotion.wake();
+      else promotion.wake(pipelines, spans);
       if (pipelines.size > 0) metrics.wake();
       if (change.repositories.size > 0) repositories.refresh();
       if (pipelines.size > 0) stageRefs.wake();

@@ -68,11 +68,13 @@ export function createTreeSender(options: FetchTreeOptions) {
       assignment.stage === stage &&
       assignment.commit === commit &&
       assignment.root === root;
-    const assignment = [
-      options.askedOf(peer.clusterId, call.request),
-      await options.assignment(peer.clusterId, pipeline, stage),
-      ...options.ordersOf(peer.clusterId).map((order) => order.assignment),
-    ].find(isMeant);
+    const ordered = (): Assignment | undefined =>
+      options.ordersOf(peer.clusterId).find((order) => isMeant(order.assignment))?.assignment;
+    const assignment =
+      [
+        options.askedOf(peer.clusterId, call.request),
+        await options.assignment(peer.clusterId, pipeline, stage),
+      ].find(isMeant) ?? ordered();
     if (assignment === undefined) {
       throw new CallError(
         status.PERMISSION_DENIED,

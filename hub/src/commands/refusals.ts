@@ -38,16 +38,18 @@ export function createRefusalRecorder(deps: { log: DecisionLog; clock: Clock; lo
   };
 
   const append = async (event: RefusalEvent, actor: Actor): Promise<boolean> => {
+    let expectedVersion = (await log.lastOfStream(streams.refusals))?.version ?? 0;
     for (let attempt = 0; attempt <= decisionRetriesMax; attempt++) {
-      const last = await log.lastOfStream(streams.refusals);
       const appended = await log.append({
         stream: streams.refusals,
-        expectedVersion: last?.version ?? 0,
+        expectedVersion,
         events: [event],
         actor,
         at: clock.now(),
       });
       if (appended.ok) return true;
+      // Nothing depends on what the stream says, so the writer that was first is followed at once.
+      expectedVersion = appended.error.actualVersion;
     }
     return false;
   };

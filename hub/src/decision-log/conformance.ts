@@ -220,6 +220,30 @@ function describeConcurrency(open: () => Promise<DecisionLogFixture>): void {
     await other.close();
   });
 
+  test('AUD-05: of appends at one moment each stands or falls alone, in the order of their calls', async () => {
+    await using fixture = await open();
+    const { log } = fixture;
+    const heads: number[] = [];
+    log.onAppended((head) => heads.push(head));
+    const tooLarge = { ...request('large', 0), events: [event('x'.repeat(eventBytesMax))] };
+    const [first, late, other, mixed, large, last] = await Promise.allSettled([
+      log.append(request('a', 0, 'a1')),
+      log.append(request('a', 0, 'late')),
+      log.append(request('b', 0, 'b1', 'b2')),
+      log.appendAll([request('c', 0, 'c1'), request('b', 0, 'late')]),
+      log.append(tooLarge),
+      log.append({ ...request('a', 1, 'a2'), guards: [{ stream: 'b', version: 2 }] }),
+    ]);
+    const ends = [first, late, other, mixed, last].map(
+      (outcome) => outcome?.status === 'fulfilled' && outcome.value.ok,
+    );
+    expect(ends).toEqual([true, false, true, false, true]);
+    expect(large).toMatchObject({ status: 'rejected', reason: { name: 'ProblemError' } });
+    expect(labels(await log.readAfter(0, 10))).toEqual(['a1', 'b1', 'b2', 'a2']);
+    expect(heads.at(-1)).toBe(4);
+    expect(await log.verify()).toMatchObject({ valid: true, position: 4 });
+  });
+
   test('R10: of 20 writers that race for one version, exactly one wins, 500 rounds', async () => {
     await using fixture = await open();
     const other = await fixture.openAnother();

@@ -19,6 +19,7 @@ import type {
   VersionConflict,
 } from './port.ts';
 import { logTable } from './schema.ts';
+import { createTogether } from './together.ts';
 
 export type SqliteDecisionLogOptions = {
   readonly path: string;
@@ -165,27 +166,48 @@ function createLog(database: Database.Database, logger: Logger | undefined): Dec
     return { recorded, end };
   });
 
+  type Written = { readonly recorded: RecordedEvent[]; readonly end: ChainEnd };
+  type Outcome = Result<Written, unknown>;
+
+  /** A conflict, or an event that cannot be written, is its own append's alone; a fault of the database is everyone's. */
+  const writeOne = (requests: readonly AppendRequest[]): Outcome => {
+    try {
+      return ok(write(requests));
+    } catch (error) {
+      if (error instanceof Database.SqliteError) throw error;
+      return err(error);
+    }
+  };
+  const writeAll = database.transaction((appends: readonly (readonly AppendRequest[])[]) =>
+    appends.map(writeOne),
+  );
+
+  const appends = createTogether<readonly AppendRequest[], Outcome>({
+    run: (waiting) => {
+      const outcomes = translated(() => writeAll.immediate(waiting));
+      const before = witnessed.position;
+      for (const outcome of outcomes) {
+        if (outcome.ok && outcome.value.recorded.length > 0) witnessed = outcome.value.end;
+      }
+      if (witnessed.position !== before) notify(listeners, witnessed.position, logger);
+      return outcomes;
+    },
+    sizeOf: eventsIn,
+    sizeMax: appendEventsMax,
+  });
+
   const appendAll = async (
     requests: readonly AppendRequest[],
   ): Promise<Result<readonly RecordedEvent[], VersionConflict>> => {
-    const count = requests.reduce((total, request) => total + request.events.length, 0);
-    if (count > appendEventsMax) {
+    if (eventsIn(requests) > appendEventsMax) {
       throw new ProblemError(
         problem('payload_too_large', `An append takes at most ${appendEventsMax} events.`),
       );
     }
-    let written: { recorded: RecordedEvent[]; end: ChainEnd };
-    try {
-      written = translated(() => write.immediate(requests));
-    } catch (error) {
-      if (error instanceof ConflictSignal) return err(error.conflict);
-      throw error;
-    }
-    if (count > 0) {
-      witnessed = written.end;
-      notify(listeners, written.end.position, logger);
-    }
-    return ok(written.recorded);
+    const outcome = await appends.add(requests);
+    if (outcome.ok) return ok(outcome.value.recorded);
+    if (outcome.error instanceof ConflictSignal) return err(outcome.error.conflict);
+    throw outcome.error;
   };
 
   return {
@@ -251,11 +273,15 @@ function createLog(database: Database.Database, logger: Logger | undefined): Dec
       return verification;
     },
     close: async () => {
+      appends.flush();
       listeners.clear();
       database.close();
     },
   };
 }
+
+const eventsIn = (requests: readonly AppendRequest[]): number =>
+  requests.reduce((total, { events }) => total + events.length, 0);
 
 type Statements = ReturnType<typeof prepareStatements>;
 

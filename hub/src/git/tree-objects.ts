@@ -79,12 +79,14 @@ export async function* treeObjects(request: TreeObjectsRequest): AsyncGenerator<
   };
 
   let treeId: string;
-  if (haveObjects?.has(commit)) treeId = (await readCommit(git, directory, commit)).tree;
-  else {
+  if (haveObjects?.has(commit)) {
+    treeId = pathTrees.rootOf(commit) ?? (await readCommit(git, directory, commit)).tree;
+  } else {
     const commitObject = await read(commit, 'commit', 'commit');
     yield commitObject;
     treeId = parseCommit(commit, commitObject.data).tree;
   }
+  pathTrees.putRoot(commit, treeId);
   const along: string[] = [];
   for (const part of pathParts(root)) {
     const isHad = sent.has(treeId) || haveObjects?.has(treeId);

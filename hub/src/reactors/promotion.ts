@@ -8,7 +8,9 @@ import { nextWakeAt, type Snapshot, takenId } from '../domain/promotion/index.ts
 import {
   advanceNewIdsMax,
   advanceSettledEventsMax,
+  promotionLooksTogetherMax,
   promotionSweepMs,
+  promotionSweepStepMs,
   waitingRolloutStartsPerSecondMax,
 } from '../limits.ts';
 import { createReactor } from './reactor.ts';
@@ -48,7 +50,7 @@ export type PromotionReactor = {
 
 /**
  * Moves every pipeline as far as its state, the fleet and the reports allow. The decision itself is the core's, on one
- * snapshot; which pipelines were named in a wake is only a hint, and a slow sweep looks at all of them.
+ * snapshot; which pipelines were named in a wake is only a hint, and a slow sweep looks at those that no wake names.
  */
 export function createPromotionReactor(options: PromotionReactorOptions): PromotionReactor {
   const { commands, pipelineNames, snapshotOf, clock, random, signal, logger } = options;
@@ -56,9 +58,12 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
   const dueAt = new Map<PipelineName, Instant>();
   /** What a look appended that left nothing more to decide. */
   const own = new Map<string, LogSpan>();
+  const lookedAt = new Map<PipelineName, Instant>();
+  /** Something changed that every pipeline looks at. */
+  let isAllDue = true;
   let sweepAt = 0;
   let names: ReadonlySet<string> = new Set();
-  let unusedIds: readonly NewId[] | undefined;
+  const unusedIds: (readonly NewId[])[] = [];
 
   const newIds = () =>
     Array.from({ length: advanceNewIdsMax }, () =>
@@ -93,10 +98,10 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
   };
 
   const advance = async (pipeline: PipelineName): Promise<void> => {
+    lookedAt.set(pipeline, clock.now());
     let snapshot: Snapshot | undefined;
     // Most looks begin nothing, and then the ids offered were given to none.
-    const offered = unusedIds ?? newIds();
-    unusedIds = undefined;
+    const offered = unusedIds.pop() ?? newIds();
     const allowed = allowedIds(pipeline, offered);
     const result = await commands.pipeline(
       pipeline,
@@ -111,7 +116,7 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
     );
     const events = result.ok ? result.value.events : [];
     const gaveAway = events.some(({ event }) => takenId(event) !== undefined);
-    if (!gaveAway) unusedIds = offered;
+    if (!gaveAway) unusedIds.push(offered);
     dueAt.delete(pipeline);
     own.delete(pipeline);
     if (!result.ok) {
@@ -136,18 +141,29 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
   const takeDue = (): PipelineName[] => {
     const now = clock.now();
     const sweep = now >= sweepAt;
-    if (sweep) sweepAt = now + promotionSweepMs;
     // Names change rarely and reports often, so they are listed for a sweep or a name that is new.
     const isNews = [...changed].some((name) => !names.has(name));
-    if (sweep || isNews) names = new Set(pipelineNames());
-    const byTime = new Set<string>(sweep ? names : []);
+    if (isAllDue || sweep || isNews) names = new Set(pipelineNames());
+    const byTime = new Set<string>(isAllDue ? names : []);
+    if (sweep) for (const name of unseen(now)) byTime.add(name);
     for (const [name, at] of dueAt) if (at <= now) byTime.add(name);
     for (const name of byTime as Set<PipelineName>) {
       if (!changed.has(name) && !waiting.has(name)) waiting.set(name, 0);
     }
     const due = new Set([...changed, ...byTime]);
     changed.clear();
+    isAllDue = false;
     return [...due].filter((name): name is PipelineName => names.has(name));
+  };
+
+  /** Those that no look was at for long, and those whose last look is in the future of a clock that was set back. */
+  const unseen = (now: Instant): PipelineName[] => {
+    sweepAt = now + promotionSweepStepMs;
+    for (const name of lookedAt.keys()) if (!names.has(name)) lookedAt.delete(name);
+    return ([...names] as PipelineName[]).filter((name) => {
+      const sinceMs = now - (lookedAt.get(name) ?? 0);
+      return sinceMs >= promotionSweepMs || sinceMs < 0;
+    });
   };
 
   const reactor = createReactor({
@@ -156,15 +172,17 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
     logger,
     run: async () => {
       const failures: unknown[] = [];
-      for (const pipeline of takeDue()) {
+      for (const together of roundsOf(takeDue(), (name) => waiting.has(name))) {
         if (signal.aborted) break;
-        try {
-          await advance(pipeline);
-        } catch (error) {
+        const looks = await Promise.allSettled(together.map(advance));
+        for (const [index, look] of looks.entries()) {
+          const pipeline = together[index];
+          if (look.status === 'fulfilled' || pipeline === undefined) continue;
           // One pipeline must not hold up the others.
           changed.add(pipeline);
-          failures.push(error);
+          failures.push(look.reason);
         }
+        await new Promise((resolve) => setImmediate(resolve));
       }
       if (failures.length > 0) throw new AggregateError(failures, 'pipelines were not advanced');
       return Math.max(1, Math.min(sweepAt, ...dueAt.values()) - clock.now());
@@ -172,7 +190,7 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
   });
   return {
     wake: (pipelines, spans) => {
-      if (pipelines === undefined) sweepAt = 0;
+      if (pipelines === undefined) isAllDue = true;
       const named = [...(pipelines ?? [])];
       let isNews = named.length === 0;
       for (const pipeline of named) {
@@ -184,4 +202,17 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
     },
     stopped: reactor.stopped,
   };
+}
+
+/** A few at a time; those that share a limit of starts one by one, so that each sees what the one before has taken. */
+function* roundsOf(
+  pipelines: readonly PipelineName[],
+  isLimited: (pipeline: PipelineName) => boolean,
+): Generator<PipelineName[]> {
+  const limited = pipelines.filter(isLimited);
+  const free = pipelines.filter((name) => !isLimited(name));
+  for (let start = 0; start < free.length; start += promotionLooksTogetherMax) {
+    yield free.slice(start, start + promotionLooksTogetherMax);
+  }
+  for (const name of limited) yield [name];
 }

@@ -36,6 +36,8 @@ export type ReadModelChange = {
   readonly pipelines: ReadonlySet<string>;
   /** Freezes that were declared or lifted; what they say is folded from their stream. */
   readonly freezes: ReadonlySet<FreezeId>;
+  /** Tokens that were issued or revoked. */
+  readonly tokens: ReadonlySet<string>;
   /** Of those that have new events, the positions of the first and the last; what has new reports alone is not in it. */
   readonly spans: ReadonlyMap<string, { readonly first: number; readonly last: number }>;
   /** Pipelines with a new definition. */
@@ -52,6 +54,7 @@ const nothing: Omit<ReadModelChange, 'position'> = {
   defined: new Set(),
   repositories: new Set(),
   freezes: new Set(),
+  tokens: new Set(),
 };
 
 export type ReadModel = Queries & {
@@ -100,12 +103,12 @@ export async function openReadModel(options: ReadModelOptions): Promise<ReadMode
     // Decisions look at the whole fleet each time, and it changes rarely.
     if (change.registrations.size > 0) clusterSnapshots = undefined;
     const { registrations, assignments, pipelines, spans, defined, repositories } = change;
-    const { freezes } = change;
+    const { freezes, tokens } = change;
     const { position } = checkpoint;
     const told = { position, registrations, assignments, pipelines, spans };
     for (const listener of listeners) {
       try {
-        listener({ ...told, defined, repositories, freezes });
+        listener({ ...told, defined, repositories, freezes, tokens });
       } catch (error) {
         logger.error({ err: error }, 'a listener of the read model failed');
       }

@@ -14,6 +14,8 @@ export type FoldBatch = {
   readonly pipelines: Set<string>;
   /** Freezes that were declared or lifted. */
   readonly freezes: Set<FreezeId>;
+  /** Tokens that were issued or revoked; decisions ask who still has one. */
+  readonly tokens: Set<string>;
   /** Of each of these pipelines, the positions of its first and last entry; from 0 where other entries concern it too. */
   readonly spans: Map<string, { readonly first: number; readonly last: number }>;
   /** Pipelines with a new definition. */
@@ -32,6 +34,7 @@ export const newBatch = (orm: Orm): FoldBatch => ({
   assignments: new Set(),
   pipelines: new Set(),
   freezes: new Set(),
+  tokens: new Set(),
   spans: new Map(),
   defined: new Set(),
   repositories: new Set(),

@@ -5,7 +5,7 @@ import { tokenTable } from '../schema.ts';
 import type { Entry, FoldBatch } from './batch.ts';
 
 export function createTokenFold(orm: Orm) {
-  return (_batch: FoldBatch, { event, recordedAt }: Entry<HubEvent>): void => {
+  return (batch: FoldBatch, { event, recordedAt }: Entry<HubEvent>): void => {
     if (event.type === 'TokenIssued') {
       const { type: _, tokenId: id, ...token } = event;
       orm
@@ -18,6 +18,7 @@ export function createTokenFold(orm: Orm) {
         .set({ revokedAt: recordedAt })
         .where(eq(tokenTable.id, event.tokenId))
         .run();
-    }
+    } else return;
+    batch.tokens.add(event.tokenId);
   };
 }
