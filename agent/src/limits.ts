@@ -164,7 +164,7 @@ export const beatIntervalMsMax = 300_000;
 /** Audit events of one message; the next one goes when the hub has them in its log. */
 export const auditWindowEventsMax = 512;
 /** Between the beginnings of two messages: events close together cost the hub one append. */
-export const auditRoundMsMin = 200;
+export const auditRoundMsMin = 400;
 /** Published audit events that the hub has not confirmed for this long are sent again. */
 export const auditResendMs = 60_000;
 export const auditResendMsMax = 600_000;
@@ -177,7 +177,7 @@ export const reportIntervalMs = 5_000;
 /** Between the beginnings of two rounds of reports. */
 export const reportRoundMsMin = 50;
 /** The same while this many reports a second go out: those close together cost the hub one write. */
-export const reportRoundCrowdedMsMin = 250;
+export const reportRoundCrowdedMsMin = 500;
 export const reportsPerSecondCrowdedMin = 8;
 export const reportObjectsMax = 50;
 /** Objects whose drift one report describes. */
@@ -247,7 +247,7 @@ export const unitStatusIntervalMs = 10_000;
 /** A unit that is not at an end yet shows in its object after this time. */
 export const unitStatusProgressMs = 3_000;
 /** While units have work, one object is written in this time, so that those of a thousand units cost the work little. */
-export const unitStatusBusyPauseMs = 250;
+export const unitStatusBusyPauseMs = 500;
 /** Writes of units' objects at once, so that they never stand in the way of the units' own. */
 export const unitStatusWritesMax = 4;
 export const unitMessageCharactersMax = 2_000;

@@ -69,7 +69,7 @@ export const waitForTotal = (
       const reached = level === 'assigned' ? targets?.total : targets?.healthy;
       return reached >= total ? Number(status.position) : undefined;
     },
-    { timeoutMs: 600_000, intervalMs: 500 },
+    { timeoutMs: 600_000, intervalMs: 1_000 },
   );
 
 export async function residentBytes(

@@ -190,13 +190,16 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
   };
 
   // Only an object without a status is held, and only until it has had the time to get one.
+  const rejudgements = new Set<NodeJS.Timeout>();
+  signal.addEventListener('abort', () => rejudgements.forEach(clearTimeout), { once: true });
   const rejudgeLater = (text: string, object: KubernetesObject) => {
     const timer = setTimeout(() => {
+      rejudgements.delete(timer);
       const current = records.get(text);
       if (current?.resourceVersion === object.metadata.resourceVersion) take(object, true);
     }, firstStatusMsMax);
     timer.unref();
-    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+    rejudgements.add(timer);
   };
 
   const lose = (text: string, object: KubernetesObject | undefined) => {
