@@ -1,7 +1,7 @@
 import type { PipelineName, StageName } from '@fairlead/shared/ids';
 import { createLogger } from '@fairlead/shared/log';
 import { systemRandom } from '@fairlead/shared/time';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCommandHandler } from '../commands/index.ts';
 import { openSqliteDecisionLog } from '../decision-log/index.ts';
 import { streams } from '../domain/events.ts';
@@ -11,6 +11,7 @@ import {
   snapshotOf,
   type TargetReport,
 } from '../domain/promotion/index.ts';
+import { promotionSweepMs, promotionSweepStepMs } from '../limits.ts';
 import { clusterId, commitId, definition } from '../read-model/testing/index.ts';
 import { createPromotionReactor } from './index.ts';
 
@@ -18,7 +19,10 @@ const turnOfLoop = () => new Promise((resolve) => setImmediate(resolve));
 const actor = { kind: 'person', name: 'ada' } as const;
 const name = 'checkout' as PipelineName;
 const staging = 'staging' as StageName;
-const life = new AbortController();
+let life: AbortController;
+beforeEach(() => {
+  life = new AbortController();
+});
 afterEach(() => life.abort());
 
 const cluster: ClusterSnapshot = {
@@ -28,12 +32,34 @@ const cluster: ClusterSnapshot = {
   status: 'connected',
 };
 
+/** Says that the first release runs and is healthy. */
+const settledReport = (at: number): TargetReport => ({
+  stage: staging,
+  cluster: cluster.id,
+  agentEpoch: 'journal1',
+  sequence: 1,
+  generation: 1,
+  commit: commitId(1),
+  phase: 'settled',
+  health: 'healthy',
+  message: '',
+  terminal: false,
+  receivedAt: at,
+  healthySince: at,
+  healthBreaks: 0,
+  objectsTotal: 1,
+  pruneHeldObjects: 0,
+  pruneHeldDigest: '',
+});
+
 /** A real log and the real core; the reactor's looks are counted, and a test decides what wakes it. */
-async function open() {
+async function open(names: readonly PipelineName[] = [name]) {
   const log = await openSqliteDecisionLog({ path: ':memory:' });
   const clock = { at: 1_000_000, now: () => clock.at };
   const commands = createCommandHandler({ log, clock });
-  await commands.pipeline(name, { type: 'define-pipeline', definition: definition(name) }, actor);
+  for (const each of names) {
+    await commands.pipeline(each, { type: 'define-pipeline', definition: definition(each) }, actor);
+  }
   const releases = [
     {
       commit: commitId(1),
@@ -45,12 +71,14 @@ async function open() {
     },
   ];
   const branch = { head: commitId(1), releases, onBranch: [commitId(1)] };
-  await commands.pipeline(name, { type: 'record-branch', ...branch, at: clock.at }, actor);
+  for (const each of names) {
+    await commands.pipeline(each, { type: 'record-branch', ...branch, at: clock.at }, actor);
+  }
   const reports: TargetReport[] = [];
   let looks = 0;
   const reactor = createPromotionReactor({
     commands,
-    pipelineNames: () => [name],
+    pipelineNames: () => names,
     snapshotOf: async (_, at) => {
       looks++;
       return snapshotOf({ at, clusters: [cluster], reports });
@@ -74,7 +102,7 @@ async function open() {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   };
-  return { reactor, commands, clock, reports, events, eventually, looks: () => looks };
+  return { log, reactor, commands, clock, reports, events, eventually, looks: () => looks };
 }
 
 describe('what wakes the promotion loop', () => {
@@ -83,24 +111,7 @@ describe('what wakes the promotion loop', () => {
     const has = (type: PipelineEvent['type']) => async () =>
       (await events()).some(({ event }) => event.type === type);
     await eventually('the rollout starts', has('TargetAssigned'));
-    reports.push({
-      stage: staging,
-      cluster: cluster.id,
-      agentEpoch: 'journal1',
-      sequence: 1,
-      generation: 1,
-      commit: commitId(1),
-      phase: 'settled',
-      health: 'healthy',
-      message: '',
-      terminal: false,
-      receivedAt: clock.at,
-      healthySince: clock.at,
-      healthBreaks: 0,
-      objectsTotal: 1,
-      pruneHeldObjects: 0,
-      pruneHeldDigest: '',
-    });
+    reports.push(settledReport(clock.at));
     const before = (await events()).at(-1)?.position ?? 0;
     reactor.wake([name]);
     await eventually('the rollout succeeds', has('RolloutSucceeded'));
@@ -119,5 +130,43 @@ describe('what wakes the promotion loop', () => {
     await eventually('a look at what a person did', () => looks() === seen + 1);
     reactor.wake([name]);
     await eventually('a look at reports', () => looks() === seen + 2);
+  }, 30_000);
+
+  test('what no wake names is looked at again two minutes after the last look, and not before', async () => {
+    const { reactor, clock, eventually, looks } = await open();
+    await eventually('the first look', () => looks() === 1);
+    clock.at += promotionSweepMs - 1;
+    reactor.wake([]);
+    await turnOfLoop();
+    expect(looks()).toBe(1);
+    reactor.wake([name]);
+    await eventually('a look at news', () => looks() === 2);
+    clock.at += promotionSweepMs - 1;
+    reactor.wake([]);
+    await turnOfLoop();
+    expect(looks()).toBe(2);
+    clock.at += promotionSweepStepMs;
+    reactor.wake([]);
+    await eventually('the sweep', () => looks() === 3);
+
+    clock.at -= 3_600_000;
+    reactor.wake();
+    await eventually('a look at everything', () => looks() === 4);
+  }, 30_000);
+
+  test('pipelines with news are decided on side by side, and what they append is committed together', async () => {
+    const names = Array.from({ length: 10 }, (_, index) => `app-${index}` as PipelineName);
+    const { log, reactor, reports, clock, eventually } = await open(names);
+    const everyOneHas = (type: PipelineEvent['type']) => async () => {
+      const entries = await log.readAfter(0, 1_000);
+      return entries.filter(({ event }) => event.type === type).length === names.length;
+    };
+    await eventually('every rollout starts', everyOneHas('TargetAssigned'));
+    reports.push(settledReport(clock.at));
+    let commits = 0;
+    log.onAppended(() => commits++);
+    reactor.wake(names);
+    await eventually('every rollout succeeds', everyOneHas('RolloutSucceeded'));
+    expect(commits).toBeLessThanOrEqual(names.length / 2);
   }, 30_000);
 });

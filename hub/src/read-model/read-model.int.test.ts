@@ -79,6 +79,21 @@ test('an append wakes the read model, and it says what changed', async () => {
   });
 });
 
+test('a token that is issued or revoked is news for those who ask who has one', async () => {
+  await using fixture = await openFixture();
+  const { log, readModel } = fixture;
+  const changes: ReadonlySet<string>[] = [];
+  readModel.onChanged(({ tokens }) => changes.push(tokens));
+  const token = { tokenId: 't1', name: 'ada', hash: 'h', role: 'admin' } as const;
+  await append(log, streams.hub, { type: 'TokenIssued', ...token });
+  await readModel.catchUp();
+  await append(log, streams.hub, { type: 'TokenRevoked', tokenId: 't1' });
+  await readModel.catchUp();
+  await append(log, streams.cluster('eu-1'), clusterAdded('eu-1'));
+  await readModel.catchUp();
+  expect(changes).toEqual([new Set(['t1']), new Set(['t1']), new Set()]);
+});
+
 test('an assignment is whole: the definition that it names, the resolved path and the generation', async () => {
   await using fixture = await openWithRollout();
   const { readModel } = fixture;
