@@ -61,7 +61,7 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
   const lookedAt = new Map<PipelineName, Instant>();
   /** Something changed that every pipeline looks at. */
   let isAllDue = true;
-  let sweepAt = 0;
+  let sweptAt = 0;
   let names: ReadonlySet<string> = new Set();
   const unusedIds: (readonly NewId[])[] = [];
 
@@ -140,7 +140,7 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
 
   const takeDue = (): PipelineName[] => {
     const now = clock.now();
-    const sweep = now >= sweepAt;
+    const sweep = hasPassed(promotionSweepStepMs, sweptAt, now);
     // Names change rarely and reports often, so they are listed for a sweep or a name that is new.
     const isNews = [...changed].some((name) => !names.has(name));
     if (isAllDue || sweep || isNews) names = new Set(pipelineNames());
@@ -156,14 +156,13 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
     return [...due].filter((name): name is PipelineName => names.has(name));
   };
 
-  /** Those that no look was at for long, and those whose last look is in the future of a clock that was set back. */
+  /** Those that no look was at for long. */
   const unseen = (now: Instant): PipelineName[] => {
-    sweepAt = now + promotionSweepStepMs;
+    sweptAt = now;
     for (const name of lookedAt.keys()) if (!names.has(name)) lookedAt.delete(name);
-    return ([...names] as PipelineName[]).filter((name) => {
-      const sinceMs = now - (lookedAt.get(name) ?? 0);
-      return sinceMs >= promotionSweepMs || sinceMs < 0;
-    });
+    return ([...names] as PipelineName[]).filter((name) =>
+      hasPassed(promotionSweepMs, lookedAt.get(name) ?? 0, now),
+    );
   };
 
   const reactor = createReactor({
@@ -185,6 +184,7 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
         await new Promise((resolve) => setImmediate(resolve));
       }
       if (failures.length > 0) throw new AggregateError(failures, 'pipelines were not advanced');
+      const sweepAt = sweptAt + promotionSweepStepMs;
       return Math.max(1, Math.min(sweepAt, ...dueAt.values()) - clock.now());
     },
   });
@@ -203,6 +203,10 @@ export function createPromotionReactor(options: PromotionReactorOptions): Promot
     stopped: reactor.stopped,
   };
 }
+
+/** Since then; also when then is still to come, by a clock that was set back. */
+const hasPassed = (durationMs: number, since: Instant, now: Instant): boolean =>
+  now - since >= durationMs || now < since;
 
 /** A few at a time; those that share a limit of starts one by one, so that each sees what the one before has taken. */
 function* roundsOf(
