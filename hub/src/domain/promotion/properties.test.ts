@@ -8,6 +8,7 @@ import { evolvePipeline } from './evolve.ts';
 import { explain, nextWakeAt } from './explain.ts';
 import { get } from './persistent-map.ts';
 import { initialPipelineState, stageState } from './state.ts';
+import { livedOnce } from './testing-histories.ts';
 import {
   commit,
   createStory,
@@ -226,6 +227,13 @@ function live(actions: readonly Action[], afterEach: (story: Story) => void = ()
 const property = (check: (actions: Action[]) => void): void =>
   fc.assert(fc.property(historyArbitrary, check), { numRuns: runsPerProperty });
 
+/** Of what a history has left. */
+const afterwards = livedOnce({
+  histories: historyArbitrary,
+  live: (actions) => live(actions),
+  runs: runsPerProperty,
+});
+
 /** Walks the events with the outcomes that were on record before each. */
 function replay(
   events: readonly PipelineEvent[],
@@ -239,9 +247,9 @@ function replay(
 }
 
 test('promise 1, order: nothing reaches a stage before it succeeded in every stage before', () =>
-  property((actions) => {
+  afterwards((story) => {
     const succeeded = new Set<string>();
-    for (const event of live(actions).events) {
+    for (const event of story.events) {
       if (event.type === 'RolloutSucceeded') succeeded.add(`${event.stage}/${event.release}`);
       if (event.type !== 'RolloutStarted') continue;
       const { after } = definition().stages.find(({ name }) => name === event.stage) ?? {};
@@ -252,10 +260,10 @@ test('promise 1, order: nothing reaches a stage before it succeeded in every sta
   }));
 
 test('promise 2, gates: every rollout but a rollback was admitted with every gate passed, and every assignment belongs to one', () =>
-  property((actions) => {
+  afterwards((story) => {
     const admitted = new Map<string, boolean>();
     const entered = new Set<string>();
-    for (const event of live(actions).events) {
+    for (const event of story.events) {
       if (event.type === 'ReleaseAdmitted') {
         const { rolloutId, release: commitId, gates } = event;
         expect(gates).toHaveLength(5);
@@ -276,9 +284,9 @@ test('promise 2, gates: every rollout but a rollback was admitted with every gat
   }));
 
 test('promise 3, evidence: a target succeeds only by a report about what it was told, received later', () =>
-  property((actions) => {
+  afterwards((story) => {
     const assigned = new Map<string, { generation: number; release: string; at: number }>();
-    for (const event of live(actions).events) {
+    for (const event of story.events) {
       if (event.type === 'TargetAssigned') {
         assigned.set(`${event.stage}/${event.cluster}`, event);
       }
@@ -291,9 +299,9 @@ test('promise 3, evidence: a target succeeds only by a report about what it was 
   }));
 
 test('promise 4, property 3, single writer: at most one rollout runs in a stage, and each ends once', () =>
-  property((actions) => {
+  afterwards((story) => {
     const running = new Map<string, string>();
-    for (const event of live(actions).events) {
+    for (const event of story.events) {
       if (event.type === 'RolloutStarted') {
         expect(running.get(event.stage)).toBeUndefined();
         running.set(event.stage, event.rolloutId);
@@ -307,9 +315,9 @@ test('promise 4, property 3, single writer: at most one rollout runs in a stage,
   }));
 
 test('property 10, coverage: a plan holds every target of its stage once, however many events it takes', () =>
-  property((actions) => {
+  afterwards((story) => {
     const planned = new Map<string, string[]>();
-    for (const event of live(actions).events) {
+    for (const event of story.events) {
       if (event.type === 'RolloutStarted') {
         const names = event.batches.flat().map(({ cluster }) => cluster);
         expect(new Set(names).size).toBe(names.length);
@@ -335,8 +343,7 @@ test('property 10, coverage: a plan holds every target of its stage once, howeve
   }));
 
 test('a batch starts only when each target of the ones before has an outcome', () =>
-  property((actions) => {
-    const story = live(actions);
+  afterwards((story) => {
     replay(story.events, (event, before) => {
       if (event.type !== 'BatchStarted' || before.status !== 'active') return;
       const { rollout } = stageState(before, event.stage);
@@ -347,10 +354,10 @@ test('a batch starts only when each target of the ones before has an outcome', (
   }));
 
 test('property 9, no oscillation: a release is undone by itself at most once in a stage', () =>
-  property((actions) => {
+  afterwards((story) => {
     const undone: string[] = [];
     const releaseOf = new Map<string, string>();
-    for (const event of live(actions).events) {
+    for (const event of story.events) {
       if (event.type !== 'RolloutStarted') continue;
       releaseOf.set(event.rolloutId, event.release);
       if (event.kind !== 'automatic-rollback') continue;
@@ -360,17 +367,17 @@ test('property 9, no oscillation: a release is undone by itself at most once in 
   }));
 
 test('property 7, idempotence: a prefix that is replayed twice makes the same state', () =>
-  property((actions) => {
-    const { events } = live(actions);
+  afterwards((story) => {
+    const { events } = story;
     const prefix = events.slice(0, Math.ceil(events.length / 2));
     const folded = () => prefix.reduce(evolvePipeline, initialPipelineState);
     expect(folded()).toEqual(folded());
   }));
 
 test('promise 5, no going back: the generations of a target only grow, over withdrawals too', () =>
-  property((actions) => {
+  afterwards((story) => {
     const newest = new Map<string, number>();
-    for (const event of live(actions).events) {
+    for (const event of story.events) {
       if (event.type !== 'TargetAssigned' && event.type !== 'TargetWithdrawn') continue;
       const key = `${event.stage}/${event.cluster}`;
       expect(event.generation).toBeGreaterThan(newest.get(key) ?? 0);
@@ -379,8 +386,8 @@ test('promise 5, no going back: the generations of a target only grow, over with
   }));
 
 test('promise 6, absence is never deletion: no target is ever withdrawn with a deletion', () =>
-  property((actions) => {
-    for (const event of live(actions).eventsOf('TargetWithdrawn')) {
+  afterwards((story) => {
+    for (const event of story.eventsOf('TargetWithdrawn')) {
       expect(event.disposition).toBe('orphan');
     }
   }));
@@ -439,8 +446,7 @@ test('convergence: once the faults end and people step back, every target runs t
   }));
 
 test('promise 11: a crash between any two events and another look end in the same state', () =>
-  property((actions) => {
-    const story = live(actions);
+  afterwards((story) => {
     const cut = Math.floor(story.events.length / 2);
     const prefix = story.events.slice(0, cut).reduce(evolvePipeline, initialPipelineState);
     const whole = story.events.slice(cut).reduce(evolvePipeline, prefix);

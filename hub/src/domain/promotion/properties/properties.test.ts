@@ -8,6 +8,7 @@ import type { PipelineEvent } from '../events.ts';
 import { evolvePipeline } from '../evolve.ts';
 import { explain, nextWakeAt } from '../explain.ts';
 import { initialPipelineState } from '../state.ts';
+import { livedOnce } from '../testing-histories.ts';
 import { minuteMs } from '../testing-story.ts';
 import {
   advance,
@@ -16,7 +17,6 @@ import {
   live,
   people,
   push,
-  type RecordedEvent,
   send,
   settle,
   type World,
@@ -28,21 +28,20 @@ import {
 vi.setConfig({ testTimeout: 120_000 });
 const runsPerProperty = 150;
 
-const property = (check: (world: World) => void): void =>
-  fc.assert(
-    fc.property(historyArbitrary, (history) => check(live(history))),
-    { numRuns: runsPerProperty },
-  );
+const afterwards = livedOnce({
+  histories: historyArbitrary,
+  live: (history) => live(history),
+  runs: runsPerProperty,
+});
 
 type Of<Type extends PipelineEvent['type']> = Extract<PipelineEvent, { type: Type }>;
 
 /** Definitions by revision, as events put them in force. */
-function definitionsOf(recorded: readonly RecordedEvent[], world: World) {
+function definitionsOf(world: World) {
   const definitions = new Map<number, PipelineDefinition>();
   for (const event of world.story.events) {
     if (event.type === 'PipelineDefined') definitions.set(event.revision, event.definition);
   }
-  expect(recorded.length).toBeGreaterThanOrEqual(0);
   return (revision: number, stage: string): StageDefinition | undefined =>
     definitions.get(revision)?.stages.find(({ name }) => name === stage);
 }
@@ -70,8 +69,8 @@ function createBallot() {
 }
 
 test('property 1, gate soundness: what is admitted had every gate open for exactly that release, or a bypass that its stage allows', () =>
-  property((world) => {
-    const stageOf = definitionsOf(world.recorded, world);
+  afterwards((world) => {
+    const stageOf = definitionsOf(world);
     const ballot = createBallot();
     const entered = new Set<string>();
     const requested = new Map<string, Of<'PromotionRequested'>>();
@@ -119,8 +118,8 @@ test('property 1, gate soundness: what is admitted had every gate open for exact
   }));
 
 test('property 2, order: nothing reaches a stage before the stages it needs have it, or a bypass of the order is on record', () =>
-  property((world) => {
-    const stageOf = definitionsOf(world.recorded, world);
+  afterwards((world) => {
+    const stageOf = definitionsOf(world);
     const succeeded = new Set<string>();
     for (const { event } of world.recorded) {
       if (event.type === 'RolloutSucceeded') succeeded.add(`${event.stage}/${event.release}`);
@@ -137,7 +136,7 @@ test('property 2, order: nothing reaches a stage before the stages it needs have
   }));
 
 test('property 3, single writer: at most one rollout runs in a stage', () =>
-  property((world) => {
+  afterwards((world) => {
     const running = new Map<string, string>();
     for (const { event } of world.recorded) {
       if (event.type === 'RolloutStarted') {
@@ -159,7 +158,7 @@ const covers = ({ scope }: Freeze, stage: string): boolean =>
   scope.kind !== 'stage' || scope.stage === stage;
 
 test('property 4, freeze safety: nothing is assigned in a freeze without an override', () =>
-  property((world) => {
+  afterwards((world) => {
     const overridden = new Set<string>();
     for (const { event, freezes } of world.recorded) {
       if (event.type === 'RolloutStarted' && event.override) overridden.add(event.rolloutId);
@@ -170,7 +169,7 @@ test('property 4, freeze safety: nothing is assigned in a freeze without an over
   }));
 
 test('property 5, evidence freshness: a target succeeds by a report about its generation and commit, received after it was assigned', () =>
-  property((world) => {
+  afterwards((world) => {
     const assigned = new Map<string, Of<'TargetAssigned'>>();
     for (const { event } of world.recorded) {
       if (event.type === 'TargetAssigned') assigned.set(`${event.stage}/${event.cluster}`, event);
@@ -222,30 +221,34 @@ function agree(world: World): void {
 }
 
 test('property 6, convergence: when the faults end and the head stands still, every target runs the head', () =>
-  property((world) => {
-    calm(world);
-    for (let round = 0; round < 30; round++) {
-      agree(world);
-      advance(world);
-      for (const { name } of world.definition().stages) settle(world, name);
-      advance(world);
-      world.story.pass(5 * minuteMs);
-      advance(world);
-    }
-    const release = head(world);
-    for (const stage of world.definition().stages) {
-      if (stage.clusters === undefined) continue;
-      const members = world.story
-        .snapshot()
-        .clusters.filter(({ labels }) => labels.environment === stage.name);
-      // A stage that nobody belongs to takes nothing, and what comes only after it waits for somebody to join.
-      if (members.length === 0) return;
-      const runs = members.map(({ id }) => world.story.target(stage.name, id)?.release);
-      const why = explain(world.story.state, stage.name, world.story.snapshot())?.summary;
-      expect(new Set(runs), `${stage.name}: ${why}`).toEqual(new Set([release]));
-    }
-    expect(advance(world)).toEqual([]);
-  }));
+  fc.assert(
+    fc.property(historyArbitrary, (history) => {
+      const world = live(history);
+      calm(world);
+      for (let round = 0; round < 30; round++) {
+        agree(world);
+        advance(world);
+        for (const { name } of world.definition().stages) settle(world, name);
+        advance(world);
+        world.story.pass(5 * minuteMs);
+        advance(world);
+      }
+      const release = head(world);
+      for (const stage of world.definition().stages) {
+        if (stage.clusters === undefined) continue;
+        const members = world.story
+          .snapshot()
+          .clusters.filter(({ labels }) => labels.environment === stage.name);
+        // A stage that nobody belongs to takes nothing, and what comes only after it waits for somebody to join.
+        if (members.length === 0) return;
+        const runs = members.map(({ id }) => world.story.target(stage.name, id)?.release);
+        const why = explain(world.story.state, stage.name, world.story.snapshot())?.summary;
+        expect(new Set(runs), `${stage.name}: ${why}`).toEqual(new Set([release]));
+      }
+      expect(advance(world)).toEqual([]);
+    }),
+    { numRuns: runsPerProperty },
+  ));
 
 test('property 7, idempotence: a second look decides nothing, at every point, and any prefix folds on to the same state', () =>
   fc.assert(
@@ -283,7 +286,7 @@ test('property 9, no oscillation: without a person, a release enters a stage at 
   ));
 
 test('property 10, coverage: the batches of a rollout hold every cluster of the stage exactly once', () =>
-  property((world) => {
+  afterwards((world) => {
     for (const { event, members } of world.recorded) {
       if (event.type !== 'RolloutStarted') continue;
       const planned = event.batches.flat().map(({ cluster }) => cluster as string);
@@ -295,7 +298,7 @@ test('property 10, coverage: the batches of a rollout hold every cluster of the 
   }));
 
 test('property 11, monotone audit: generations only grow, and every end is written once', () =>
-  property((world) => {
+  afterwards((world) => {
     const ended = new Set<string>();
     const newest = new Map<string, number>();
     for (const { event } of world.recorded) {
