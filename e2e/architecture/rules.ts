@@ -12,8 +12,8 @@ export const importRules: readonly ImportRule[] = [
   {
     name: 'the core is pure',
     from: /^(hub|agent)\/src\/domain\//,
-    // Generated worlds are for tests alone; no program imports them.
-    except: /\/properties\/world\.ts$/,
+    // Generated worlds and histories are for tests alone; no program imports them.
+    except: /\/properties\/(world|lived-once)\.ts$/,
     bans: /^(?!@fairlead\/shared\/(ids|result|time|manifest|expression)$)(?!(hub|agent)\/src\/domain\/)(?!picomatch$|yaml$|zod$|@bufbuild\/cel$|croner$|rrule-temporal$)/,
     reason:
       'decisions must replay for ever and run in the simulator, so the core reads no clock, network, disk or random ' +

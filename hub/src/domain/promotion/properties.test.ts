@@ -7,8 +7,8 @@ import type { PipelineEvent } from './events.ts';
 import { evolvePipeline } from './evolve.ts';
 import { explain, nextWakeAt } from './explain.ts';
 import { get } from './persistent-map.ts';
+import { livedOnce } from './properties/lived-once.ts';
 import { initialPipelineState, stageState } from './state.ts';
-import { livedOnce } from './testing-histories.ts';
 import {
   commit,
   createStory,

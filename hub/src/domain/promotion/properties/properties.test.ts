@@ -8,8 +8,8 @@ import type { PipelineEvent } from '../events.ts';
 import { evolvePipeline } from '../evolve.ts';
 import { explain, nextWakeAt } from '../explain.ts';
 import { initialPipelineState } from '../state.ts';
-import { livedOnce } from '../testing-histories.ts';
 import { minuteMs } from '../testing-story.ts';
+import { livedOnce } from './lived-once.ts';
 import {
   advance,
   head,
