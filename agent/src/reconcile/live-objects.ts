@@ -20,6 +20,7 @@ import {
   reasonToStay,
 } from '../domain/plan/index.ts';
 import { firstStatusMsMax, watchFirstListMsMax } from '../limits.ts';
+import { createTimers } from './timers.ts';
 
 /** All that is kept of a live object; the object itself is let go, because a thousand units must fit into little memory. */
 export type LiveRecord = LiveObject & {
@@ -121,6 +122,7 @@ export const isOlder = (left: string, right: string): boolean =>
 
 export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveObjects {
   const { cluster, clock, namespaces, judge, judgeReady, onChange, signal } = dependencies;
+  const timers = createTimers(signal);
   const records = new Map<string, LiveRecord>();
   const texts = new Map<string, Set<string>>();
   const kinds = new Map<string, Followed>();
@@ -190,16 +192,11 @@ export function createLiveObjects(dependencies: LiveObjectsDependencies): LiveOb
   };
 
   // Only an object without a status is held, and only until it has had the time to get one.
-  const rejudgements = new Set<NodeJS.Timeout>();
-  signal.addEventListener('abort', () => rejudgements.forEach(clearTimeout), { once: true });
   const rejudgeLater = (text: string, object: KubernetesObject) => {
-    const timer = setTimeout(() => {
-      rejudgements.delete(timer);
+    timers.later(firstStatusMsMax, () => {
       const current = records.get(text);
       if (current?.resourceVersion === object.metadata.resourceVersion) take(object, true);
-    }, firstStatusMsMax);
-    timer.unref();
-    rejudgements.add(timer);
+    });
   };
 
   const lose = (text: string, object: KubernetesObject | undefined) => {

@@ -8,6 +8,7 @@ import {
   unitStatusProgressMs,
   unitStatusWritesMax,
 } from '../limits.ts';
+import { createTimers } from './timers.ts';
 import type { Unit } from './unit.ts';
 
 export type OutletDependencies = {
@@ -52,37 +53,12 @@ const isEnd = new Set(['settled', 'failed', 'prune-held', 'orphaned', 'deleted']
 export function createOutlet(dependencies: OutletDependencies): Outlet {
   const { now, reportOf, onReport, shownOf, show, isBusy, isCrowded, signal } = dependencies;
   const sent = new WeakMap<Unit, Sent>();
-  const timers = new Set<NodeJS.Timeout>();
+  const { later, forget } = createTimers(signal);
   /** In the order in which they became due. One look serves all: a thousand units that wait cost no timer each. */
   const due = new Map<Unit, Sent>();
   let lookTimer: NodeJS.Timeout | undefined;
-  let busyWriteAtMs = 0;
+  let writtenAtMs = 0;
   let writing = 0;
-  signal.addEventListener(
-    'abort',
-    () => {
-      for (const timer of timers) clearTimeout(timer);
-    },
-    { once: true },
-  );
-
-  const later = (delayMs: number, task: () => void): NodeJS.Timeout => {
-    const timer = setTimeout(
-      () => {
-        timers.delete(timer);
-        task();
-      },
-      Math.max(0, delayMs),
-    );
-    timer.unref();
-    timers.add(timer);
-    return timer;
-  };
-  const forget = (timer: NodeJS.Timeout | undefined) => {
-    clearTimeout(timer);
-    if (timer !== undefined) timers.delete(timer);
-  };
-
   const stateOf = (unit: Unit): Sent => {
     const known = sent.get(unit);
     if (known) return known;
@@ -133,8 +109,8 @@ export function createOutlet(dependencies: OutletDependencies): Outlet {
     for (const [unit, state] of due) {
       if (writing >= unitStatusWritesMax) return;
       // The difference is bounded, as a clock may go back.
-      if (hasWork && Math.abs(now() - busyWriteAtMs) < unitStatusBusyPauseMs) break;
-      busyWriteAtMs = now();
+      if (hasWork && Math.abs(now() - writtenAtMs) < unitStatusBusyPauseMs) break;
+      writtenAtMs = now();
       due.delete(unit);
       state.isShowDue = false;
       void write(unit, state);

@@ -12,7 +12,7 @@ import {
   type TargetReport,
 } from '../domain/promotion/index.ts';
 import { promotionSweepMs, promotionSweepStepMs } from '../limits.ts';
-import { clusterId, commitId, definition } from '../read-model/testing/index.ts';
+import { clusterId, commitId, definition, report } from '../read-model/testing/index.ts';
 import { createPromotionReactor } from './index.ts';
 
 const turnOfLoop = () => new Promise((resolve) => setImmediate(resolve));
@@ -33,24 +33,8 @@ const cluster: ClusterSnapshot = {
 };
 
 /** Says that the first release runs and is healthy. */
-const settledReport = (at: number): TargetReport => ({
-  stage: staging,
-  cluster: cluster.id,
-  agentEpoch: 'journal1',
-  sequence: 1,
-  generation: 1,
-  commit: commitId(1),
-  phase: 'settled',
-  health: 'healthy',
-  message: '',
-  terminal: false,
-  receivedAt: at,
-  healthySince: at,
-  healthBreaks: 0,
-  objectsTotal: 1,
-  pruneHeldObjects: 0,
-  pruneHeldDigest: '',
-});
+const settledReport = (at: number): TargetReport =>
+  report(cluster.name, name, { receivedAt: at, healthySince: at, healthBreaks: 0 });
 
 /** A real log and the real core; the reactor's looks are counted, and a test decides what wakes it. */
 async function open(names: readonly PipelineName[] = [name]) {
