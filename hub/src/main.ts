@@ -262,7 +262,7 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
     pipelineNames: readModel.pipelinesToAdvance,
     snapshotOf,
   });
-  onAgentNews = () => promotion.wake();
+  onAgentNews = () => promotion.wake(readModel.verifyingPipelines());
   const metrics = createMetricReactor({
     openAnalyses: readModel.openAnalyses,
     recordSample: readModel.recordSample,
@@ -317,9 +317,12 @@ async function runHub(config: HubConfig, logger: Logger, signal: AbortSignal): P
       if (registrations.size > 0) fleet.wake();
       if (registrations.size > 0 || change.tokens.size > 0) promotion.wake();
       else promotion.wake(pipelines, spans);
-      if (pipelines.size > 0) metrics.wake();
+      // Reports alone change nothing that these look at.
+      if (spans.size > 0 || change.defined.size > 0) {
+        metrics.wake();
+        stageRefs.wake();
+      }
       if (change.repositories.size > 0) repositories.refresh();
-      if (pipelines.size > 0) stageRefs.wake();
       for (const name of change.defined) {
         // A new definition may include what was no release so far.
         const pipeline = readModel.findPipeline(name);

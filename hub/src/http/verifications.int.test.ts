@@ -214,6 +214,17 @@ it('people list runs, read their logs, and ask for another run', async () => {
   expect(unknown.body.detail).toBe('production asks for only smoke.');
 });
 
+it('only pipelines that have verifications wait for what an agent can do', async () => {
+  const command = {
+    type: 'define-pipeline',
+    definition: { ...definition('search'), name: 'search' as PipelineName },
+  } as const;
+  expectOk(await api.commands.pipeline('search' as PipelineName, command, hub), 'a definition');
+  await api.readModel.catchUp();
+  expect(api.readModel.pipelineNames()).toEqual(['checkout', 'search']);
+  expect(api.readModel.verifyingPipelines()).toEqual(['checkout']);
+});
+
 it('a removed pipeline wants nothing run any more', async () => {
   await api.commands.pipeline(checkout, { type: 'remove-pipeline' }, hub);
   await api.readModel.catchUp();

@@ -177,6 +177,24 @@ test('F22: an older report never overwrites a newer one, in whatever order they 
   expect(readModel.reportStreamSequence()).toBe(5);
 });
 
+test('a report that a target is on its way is kept, and wakes nobody who decides', async () => {
+  await using fixture = await openWithRollout();
+  const { readModel } = fixture;
+  const woken: string[] = [];
+  readModel.onChanged(({ pipelines }) => woken.push(...pipelines));
+  const say = (sequence: number, change: Parameters<typeof report>[2]) => {
+    woken.length = 0;
+    readModel.recordReports([report('eu-1', 'checkout', { sequence, ...change })], sequence);
+    return [...woken];
+  };
+  expect(say(1, { phase: 'applying', health: 'progressing' })).toEqual([]);
+  expect(say(2, { phase: 'waiting', health: 'progressing' })).toEqual([]);
+  expect(readModel.snapshotOf('checkout')).toMatchObject([{ sequence: 2, phase: 'waiting' }]);
+  expect(say(3, { phase: 'waiting', health: 'degraded' })).toEqual(['checkout']);
+  expect(say(4, { phase: 'settled', health: 'healthy' })).toEqual(['checkout']);
+  expect(say(5, { phase: 'settled', health: 'progressing' })).toEqual(['checkout']);
+});
+
 test('reports and the sequence up to which they were taken survive together', async () => {
   await using fixture = await openWithRollout();
   fixture.readModel.recordReports([report('eu-1', 'checkout')], 17);

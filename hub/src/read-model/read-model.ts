@@ -32,7 +32,7 @@ export type ReadModelChange = {
   readonly registrations: ReadonlySet<ClusterId>;
   /** Clusters with a new or withdrawn assignment. */
   readonly assignments: ReadonlySet<ClusterId>;
-  /** Pipelines with new events or reports. */
+  /** Pipelines with new events, or with reports by which a decision may differ. */
   readonly pipelines: ReadonlySet<string>;
   /** Freezes that were declared or lifted; what they say is folded from their stream. */
   readonly freezes: ReadonlySet<FreezeId>;

@@ -1,6 +1,6 @@
 import type { PipelineName } from '@fairlead/shared/ids';
 import { and, eq, getTableColumns, sql } from 'drizzle-orm';
-import type { TargetReport } from '../domain/promotion/index.ts';
+import { isReportNews, type ReportSaid, type TargetReport } from '../domain/promotion/index.ts';
 import type { Orm } from './orm.ts';
 import { preparedInsert } from './prepared.ts';
 import {
@@ -55,7 +55,7 @@ export type RecordReports = (
  * Keeps the newest report of each target. Within one agent epoch the sequence decides; between two the one that was
  * seen first is the older, because an agent starts a new epoch when it has lost the one before. Arrival order never
  * decides, so a delivery repeated or out of order changes nothing. Runs inside the caller's transaction. Returns the
- * pipelines that have a report which they did not have before.
+ * pipelines that have a report by which a decision may differ.
  */
 export function createRecordReports(orm: Orm): RecordReports {
   const { epochOrdinal, held, replace, changeHealth, checkpoint } = prepareStatements(orm);
@@ -71,6 +71,7 @@ export function createRecordReports(orm: Orm): RecordReports {
       const before = held.get({ cluster, pipeline, stage });
       if (isNewer(report, ordinal, before)) {
         replace(report, ordinal, nextHealth(report, ordinal, before));
+        if (!isReportNews(before, report)) continue;
       } else {
         const change = before && ordinal === before.ordinal && lateBreak(report, before);
         if (!change) continue;
@@ -90,12 +91,12 @@ type HealthyTime = {
   readonly healthBreaks: number;
 };
 
-type HeldReport = HealthyTime & {
-  readonly ordinal: number;
-  readonly sequence: number;
-  readonly generation: number;
-  readonly receivedAt: number;
-};
+type HeldReport = HealthyTime &
+  ReportSaid & {
+    readonly ordinal: number;
+    readonly sequence: number;
+    readonly receivedAt: number;
+  };
 
 /** Healthy before it has settled is what ran before; healthy while something is done again is no break. */
 function nextHealth(
@@ -179,6 +180,9 @@ function prepareStatements(orm: Orm) {
         ordinal: reportTable.epochOrdinal,
         sequence: reportTable.sequence,
         generation: reportTable.generation,
+        phase: reportTable.phase,
+        health: reportTable.health,
+        terminal: reportTable.terminal,
         receivedAt: reportTable.receivedAt,
         healthySince: reportTable.healthySince,
         healthySinceSequence: reportTable.healthySinceSequence,

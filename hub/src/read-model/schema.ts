@@ -13,6 +13,7 @@ import {
   rolloutKinds,
   type WithdrawalCause,
 } from '../domain/promotion/events.ts';
+import type { TargetReport } from '../domain/promotion/snapshot.ts';
 import type { RunOutcome } from '../domain/promotion/verification/events.ts';
 import type { Assignment, VerificationOrder } from '../domain/rollout/index.ts';
 import type { DriftOfObject } from './reports.ts';
@@ -385,8 +386,8 @@ export const reportTable = sqliteTable(
     sequence: integer('sequence').notNull(),
     generation: integer('generation').notNull(),
     commit: text('commit').notNull(),
-    phase: text('phase').notNull(),
-    health: text('health').notNull(),
+    phase: text('phase').$type<TargetReport['phase']>().notNull(),
+    health: text('health').$type<TargetReport['health']>().notNull(),
     message: text('message').notNull(),
     terminal: flag('terminal').notNull(),
     receivedAt: integer('received_at').notNull(),

@@ -19,6 +19,7 @@ export { evaluateGates, isOpen } from './gates/index.ts';
 export { samplesWanted } from './metric/judge.ts';
 export { takenId } from './new-ids.ts';
 export { emptyMap, get, type PersistentMap, withEntry } from './persistent-map.ts';
+export { isReportNews, type ReportSaid } from './report-news.ts';
 export { retainedReleases } from './retention.ts';
 export {
   type ClusterSnapshot,

@@ -56,6 +56,17 @@ export function pipelineQueries(orm: Orm) {
     )
     .orderBy(asc(pipelineTable.name))
     .prepare();
+  const verifying = orm
+    .select({ name: pipelineTable.name })
+    .from(pipelineTable)
+    .where(
+      and(
+        defined,
+        sql`exists (select 1 from json_each(${pipelineTable.definition}, '$.stages') as stage
+          where json_array_length(stage.value, '$.gates.verifications') > 0)`,
+      ),
+    )
+    .prepare();
   const after = orm
     .select()
     .from(pipelineTable)
@@ -106,6 +117,8 @@ export function pipelineQueries(orm: Orm) {
     /** The defined ones, and removed ones with targets that are not told yet or with a deletion under way. */
     pipelinesToAdvance: (): PipelineName[] =>
       toAdvance.all().map(({ name }) => name as PipelineName),
+    /** Those with a stage that waits for verifications. */
+    verifyingPipelines: (): string[] => verifying.all().map(({ name }) => name),
     pipelinesOfRepository: (repository: string): PipelineView[] => ofRepository.all({ repository }),
     listPipelines: (page: PageRequest): Page<PipelineView> =>
       pageOf(after.all({ after: afterText(page), limit: page.limit + 1 }), page.limit, (row) => [
