@@ -58,12 +58,15 @@ export function createUnitJournal(database: JournalDatabase): UnitJournal {
     .where(eq(inventories.unit, sql.placeholder('unit')))
     .prepare();
 
+  // Asked for with each assignment; nobody else writes it, because one process owns the journal.
+  let acceptedEpoch = readNumberFact(database, 'accepted_epoch');
+
   return {
-    acceptedEpoch: () => readNumberFact(database, 'accepted_epoch'),
+    acceptedEpoch: () => acceptedEpoch,
     acceptEpoch: (epoch) => {
-      if (epoch > readNumberFact(database, 'accepted_epoch')) {
-        writeFact(database, 'accepted_epoch', String(epoch));
-      }
+      if (epoch <= acceptedEpoch) return;
+      writeFact(database, 'accepted_epoch', String(epoch));
+      acceptedEpoch = epoch;
     },
 
     saveAssignment: (assignment) => {
