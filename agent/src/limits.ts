@@ -141,8 +141,11 @@ export const fetchDurationMsMax = 300_000;
 /** Silence within one fetch. */
 export const fetchIdleMsMax = 30_000;
 export const fetchHaveCommitsMax = 16;
+export const fetchHaveObjectsMax = 64;
 /** Fetches at once; the hub refuses more than a few of one cluster. */
 export const fetchesInFlightMax = 4;
+/** Trees of one commit in one call; the hub takes no more. */
+export const fetchedTogetherMax = 32;
 /** The connection of fetches is kept this long for the next one. */
 export const fetchLinkIdleMs = 10_000;
 /** Tries to enrol after a refusal: rarely, so that a revoked cluster does not knock. */

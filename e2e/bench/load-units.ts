@@ -59,6 +59,7 @@ export const waitForTotal = (
   system: System,
   level: 'assigned' | 'succeeded',
   total: number,
+  { intervalMs } = { intervalMs: 1_000 },
 ): Promise<number> =>
   waitFor(
     `${total} units are ${level}`,
@@ -69,7 +70,7 @@ export const waitForTotal = (
       const reached = level === 'assigned' ? targets?.total : targets?.healthy;
       return reached >= total ? Number(status.position) : undefined;
     },
-    { timeoutMs: 600_000, intervalMs: 1_000 },
+    { timeoutMs: 600_000, intervalMs },
   );
 
 export async function residentBytes(

@@ -247,6 +247,9 @@ export const instancesPerClusterMax = 8;
 /** A cut agent has this long to receive the reason before its connection is ended. */
 export const cutGraceMs = 500;
 export const treeChunkBytesMax = 256 * 1024;
+export const treeFurtherMax = 31;
+/** An answer that is larger takes up no further root. */
+export const treeFurtherBytesMax = 1024 * 1024;
 export const treeFetchesPerClusterMax = 4;
 export const treeFetchesMax = 32;
 /** How long the hub waits for an agent's plan; the agent gives up a little earlier and says so. */

@@ -43,4 +43,5 @@ export const migrations: readonly string[] = [
   CREATE INDEX verification_runs_pending ON verification_runs (pending);
   `,
   'CREATE TABLE git_objects (id TEXT PRIMARY KEY, stored_at_ms INTEGER NOT NULL, content BLOB NOT NULL);',
+  'CREATE INDEX complete_trees_root ON complete_trees (root, repository, used_at_ms);',
 ];

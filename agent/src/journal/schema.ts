@@ -1,4 +1,4 @@
-import { blob, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { blob, index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 // Every row carries a CRC-32 over its columns, because SQLite itself does not notice a flipped bit in a page. A Git object
 // needs none: its id is a digest of its content.
@@ -60,7 +60,10 @@ export const completeTrees = sqliteTable(
     repository: text('repository').notNull(),
     usedAtMs: integer('used_at_ms').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.commitId, table.root, table.repository] })],
+  (table) => [
+    primaryKey({ columns: [table.commitId, table.root, table.repository] }),
+    index('complete_trees_root').on(table.root, table.repository, table.usedAtMs),
+  ],
 );
 
 /** Git objects of a few pages, with their header. */

@@ -7,6 +7,8 @@ import {
   treeChunkBytesMax,
   treeFetchesMax,
   treeFetchesPerClusterMax,
+  treeFurtherBytesMax,
+  treeFurtherMax,
   treeHaveCommitsMax,
   treeHaveObjectsMax,
 } from '../limits.ts';
@@ -40,29 +42,41 @@ export function createTreeSender(options: FetchTreeOptions) {
   const underWay = new Map<ClusterId, number>();
   let total = 0;
 
-  const sendTree = async (call: Call, assignment: Assignment, have: Have) => {
+  /** The content of each assignment in turn; what is wrong with the first one's is the answer, and a further one is left out. */
+  const sendTrees = async (call: Call, assignments: readonly Assignment[], have: Have) => {
+    const sent = new Set<string>();
     let objectsTotal = 0;
-    const { repository, commit, root } = assignment;
-    try {
-      for await (const object of options.treeObjects({ repository, commit, root, ...have })) {
-        objectsTotal++;
-        for (const chunk of chunksOf(object)) {
-          if (!(await send(call, { part: { $case: 'chunk', chunk } }))) return;
+    let bytes = 0;
+    for (const [index, { repository, commit, root }] of assignments.entries()) {
+      if (index > 0 && bytes > treeFurtherBytesMax) break;
+      try {
+        const request = { repository, commit, root, sent, ...have };
+        for await (const object of options.treeObjects(request)) {
+          objectsTotal++;
+          bytes += object.data.byteLength;
+          for (const chunk of chunksOf(object)) {
+            if (!(await send(call, { part: { $case: 'chunk', chunk } }))) return;
+          }
         }
+      } catch (error) {
+        if (!isGitError(error)) throw error;
+        if (index > 0) break;
+        // What is wrong with the commit's content is for the people who wrote it. A path that a commit lacks it lacks for ever.
+        const isMissing = isGitError(error, 'path_not_found');
+        throw new CallError(
+          isMissing ? status.NOT_FOUND : status.FAILED_PRECONDITION,
+          error.message,
+        );
       }
-    } catch (error) {
-      // What is wrong with the commit's content is for the people who wrote it. A path that a commit lacks it lacks for ever.
-      const isMissing = isGitError(error, 'path_not_found');
-      const code = isMissing ? status.NOT_FOUND : status.FAILED_PRECONDITION;
-      if (isGitError(error)) throw new CallError(code, error.message);
-      throw error;
     }
     await send(call, { part: { $case: 'complete', complete: { objectsTotal } } });
   };
 
-  return async (call: Call, peer: Peer): Promise<void> => {
-    const { pipeline, stage, commit, root } = call.request;
-    const have = haveOf(call.request);
+  const assignmentOf = async (
+    peer: Peer,
+    request: FetchTreeRequest,
+  ): Promise<Assignment | undefined> => {
+    const { pipeline, stage, commit, root } = request;
     const isMeant = (assignment: Assignment | undefined) =>
       assignment?.pipeline === pipeline &&
       assignment.stage === stage &&
@@ -70,16 +84,27 @@ export function createTreeSender(options: FetchTreeOptions) {
       assignment.root === root;
     const ordered = (): Assignment | undefined =>
       options.ordersOf(peer.clusterId).find((order) => isMeant(order.assignment))?.assignment;
-    const assignment =
+    return (
       [
-        options.askedOf(peer.clusterId, call.request),
+        options.askedOf(peer.clusterId, request),
         await options.assignment(peer.clusterId, pipeline, stage),
-      ].find(isMeant) ?? ordered();
+      ].find(isMeant) ?? ordered()
+    );
+  };
+
+  return async (call: Call, peer: Peer): Promise<void> => {
+    const have = haveOf(call.request);
+    const assignment = await assignmentOf(peer, call.request);
     if (assignment === undefined) {
       throw new CallError(
         status.PERMISSION_DENIED,
         'this cluster is not assigned this commit and root',
       );
+    }
+    const assignments = [assignment];
+    for (const further of call.request.further.slice(0, treeFurtherMax)) {
+      const other = await assignmentOf(peer, { ...call.request, ...further });
+      if (other?.repository === assignment.repository) assignments.push(other);
     }
     const ofCluster = underWay.get(peer.clusterId) ?? 0;
     if (ofCluster >= treeFetchesPerClusterMax || total >= treeFetchesMax) {
@@ -88,7 +113,7 @@ export function createTreeSender(options: FetchTreeOptions) {
     underWay.set(peer.clusterId, ofCluster + 1);
     total++;
     try {
-      await sendTree(call, assignment, have);
+      await sendTrees(call, assignments, have);
     } finally {
       total--;
       const left = (underWay.get(peer.clusterId) ?? 1) - 1;

@@ -371,6 +371,13 @@ describe('fetching content', () => {
     yield* content;
   };
 
+  /** One object, named by the root. */
+  const small: AgentLinkOptions['treeObjects'] = async function* (request) {
+    asked.push(request);
+    const data = Buffer.from(request.root);
+    yield { oid: createHash('sha1').update(data).digest('hex'), type: 'blob', data };
+  };
+
   const fetchTree = (
     client: Awaited<ReturnType<typeof agent>>['client'],
     request: Partial<FetchTreeRequest>,
@@ -384,6 +391,7 @@ describe('fetching content', () => {
         root: 'apps',
         haveCommits: [],
         haveObjects: [],
+        further: [],
         ...request,
       });
       call.on('data', (part: FetchTreeResponse) => parts.push(part));
@@ -404,6 +412,7 @@ describe('fetching content', () => {
         root: 'apps',
         haveCommits: [commitOf('b')],
         haveObjects: new Set(),
+        sent: new Set(),
       },
     ]);
     const received = new Map<string, Buffer>();
@@ -464,6 +473,61 @@ describe('fetching content', () => {
     await expect(fetchTree(mine.client, request)).rejects.toMatchObject(denied);
     mine.client.close();
     other.client.close();
+  });
+
+  describe('of further assignments in the same answer', () => {
+    const furtherOf = (...roots: string[]) =>
+      roots.map((root) => ({ pipeline: root, stage: 'staging', root }));
+    const assigned = (...roots: string[]) => [
+      assignment(),
+      ...roots.map((root) => assignment({ pipeline: root, root })),
+    ];
+    const rootsAsked = () => asked.map((request) => (request as { root: string }).root);
+
+    test('F46 S2: gives what the cluster is assigned of the same commit, and leaves out the rest', async () => {
+      await start({ treeObjects: small });
+      const { id, client } = await agent('edge-1');
+      hub.assignments.set(id, [
+        ...assigned('search', 'cart'),
+        assignment({ pipeline: 'newer', root: 'newer', commit: commitOf('f') }),
+      ]);
+      asked.length = 0;
+      const further = furtherOf('search', 'secret', 'newer', 'cart');
+      const parts = await fetchTree(client, { further });
+      expect(rootsAsked()).toEqual(['apps', 'search', 'cart']);
+      expect(parts.at(-1)?.part).toEqual({ $case: 'complete', complete: { objectsTotal: 3 } });
+      client.close();
+    });
+
+    const many = Array.from({ length: 40 }, (_, index) => `app-${index}`);
+
+    test.each([
+      // Two of 1,000,006 bytes are more than 1 MiB.
+      ['before the answer grows large', treeObjects, 2],
+      ['after 31', small, 32],
+    ] as const)('ends %s', async (_, objects, rootsTotal) => {
+      await start({ treeObjects: objects });
+      const { id, client } = await agent('edge-1');
+      hub.assignments.set(id, assigned(...many));
+      asked.length = 0;
+      await fetchTree(client, { further: furtherOf(...many) });
+      expect(rootsAsked()).toEqual(['apps', ...many].slice(0, rootsTotal));
+      client.close();
+    });
+
+    test('a further one that the commit lacks costs the others nothing', async () => {
+      await start({
+        treeObjects: async function* (request) {
+          if (request.root === 'gone') throw new GitError('path_not_found', 'no such path');
+          yield* small(request);
+        },
+      });
+      const { id, client } = await agent('edge-1');
+      hub.assignments.set(id, assigned('search', 'gone'));
+      const parts = await fetchTree(client, { further: furtherOf('search', 'gone') });
+      expect(parts.at(-1)?.part).toEqual({ $case: 'complete', complete: { objectsTotal: 2 } });
+      client.close();
+    });
   });
 
   test('F05: says for good that a commit lacks the path', async () => {

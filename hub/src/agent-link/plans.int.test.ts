@@ -95,6 +95,7 @@ const fetchTree = (client: LinkServiceClient) =>
       root: 'apps',
       haveCommits: [],
       haveObjects: [],
+      further: [],
     });
     call.on('data', (_: FetchTreeResponse) => parts++);
     call.on('end', () => resolve(parts));

@@ -29,4 +29,6 @@ export type TreeObjects = (request: {
   haveCommits: readonly CommitId[];
   /** Of the commit itself and the trees above `root`. */
   haveObjects: ReadonlySet<string>;
+  /** Sent before in the same answer; what is sent now is added. */
+  sent: Set<string>;
 }) => AsyncIterable<TreeObject>;

@@ -33,7 +33,7 @@ beforeEach(() => {
   directory = join(root, `mirror-${count}.git`);
 });
 
-type Rest = Partial<Pick<TreeObjectsRequest, 'haveCommits' | 'haveObjects' | 'limits'>>;
+type Rest = Partial<Pick<TreeObjectsRequest, 'haveCommits' | 'haveObjects' | 'sent' | 'limits'>>;
 
 async function objectsOf(commit: CommitId, path: string, rest: Rest = {}): Promise<TreeObject[]> {
   await git.fetchMirror({ url: upstream.url, branch: 'main', directory });
@@ -60,6 +60,26 @@ test('what the receiver has of the commit and the trees above the root is not se
     idOf('HEAD:apps/other'),
     idOf('HEAD:apps/other/c'),
   ]);
+});
+
+test('of several roots in one answer each object comes once', async () => {
+  const head = upstream.commit({
+    files: { 'apps/shop/a.yaml': 'a', 'apps/shop/same': 's', 'apps/other/same': 's' },
+  });
+  const sent = new Set<string>();
+  const first = idsOf(await objectsOf(head, 'apps/shop', { sent }));
+  expect(first).toContain(head);
+  expect(new Set(first)).toEqual(sent);
+  expect(idsOf(await objectsOf(head, 'apps/other', { sent }))).toEqual([idOf('HEAD:apps/other')]);
+  expect(idsOf(await objectsOf(head, 'apps/shop', { sent }))).toEqual([]);
+});
+
+test('a limit of objects counts those of its own root', async () => {
+  const head = upstream.commit({ files: { 'apps/shop/a.yaml': 'a', 'apps/other/b.yaml': 'b' } });
+  const sent = new Set<string>();
+  const limits = { objectsMax: 5 };
+  expect(await objectsOf(head, 'apps/shop', { sent, limits })).toHaveLength(5);
+  expect(await objectsOf(head, 'apps/other', { sent, limits })).toHaveLength(2);
 });
 
 test('a tree comes as the commit, the trees along the path and all below it, and nothing beside', async () => {

@@ -29,6 +29,8 @@ export type TreeObjectsRequest = {
   readonly haveCommits?: readonly CommitId[];
   /** Of the commit and the trees above `root`: left out. What is below `root` goes by `haveCommits`. */
   readonly haveObjects?: ReadonlySet<string>;
+  /** What the receiver was sent already, for several roots in one answer; what is sent now is added. */
+  readonly sent?: Set<string>;
   readonly pathTrees?: PathTrees;
   readonly limits?: Partial<TreeLimits>;
 };
@@ -54,7 +56,8 @@ export async function* treeObjects(request: TreeObjectsRequest): AsyncGenerator<
   const { git, directory, commit, root, haveObjects, pathTrees = createPathTrees() } = request;
   const limits = { ...defaultLimits, ...request.limits };
   const had = await objectsBelow(request, limits);
-  const sent = new Set<string>();
+  const { sent = new Set<string>() } = request;
+  const sentBefore = sent.size;
   let totalBytes = 0;
   const read = async (
     oid: string,
@@ -69,7 +72,7 @@ export async function* treeObjects(request: TreeObjectsRequest): AsyncGenerator<
     });
     sent.add(oid);
     totalBytes += data.byteLength;
-    if (sent.size > limits.objectsMax) {
+    if (sent.size - sentBefore > limits.objectsMax) {
       throw exceeded(`"${root}" has more than ${limits.objectsMax} objects`, commit);
     }
     if (totalBytes > limits.totalBytesMax) {
@@ -79,7 +82,7 @@ export async function* treeObjects(request: TreeObjectsRequest): AsyncGenerator<
   };
 
   let treeId: string;
-  if (haveObjects?.has(commit)) {
+  if (sent.has(commit) || haveObjects?.has(commit)) {
     treeId = pathTrees.rootOf(commit) ?? (await readCommit(git, directory, commit)).tree;
   } else {
     const commitObject = await read(commit, 'commit', 'commit');

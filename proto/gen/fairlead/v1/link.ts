@@ -229,6 +229,18 @@ export interface FetchTreeRequest {
   haveCommits: string[];
   /** Objects that the agent has of this commit and of the trees above `root`; they are not sent again. At most 64. */
   haveObjects: string[];
+  /**
+   * Further assignments of the same repository and commit, for the same answer; `have_commits` holds below each of their
+   * roots. At most 31. A hint: the hub leaves out what the cluster is not assigned, what the commit does not have, and
+   * whatever would make the answer large, and the agent asks again for what it finds not to be whole.
+   */
+  further: FetchTreeFurther[];
+}
+
+export interface FetchTreeFurther {
+  pipeline: string;
+  stage: string;
+  root: string;
 }
 
 export interface FetchTreeResponse {
@@ -1943,7 +1955,7 @@ export const AnswerPlanResponse: MessageFns<AnswerPlanResponse> = {
 };
 
 function createBaseFetchTreeRequest(): FetchTreeRequest {
-  return { pipeline: "", stage: "", commit: "", root: "", haveCommits: [], haveObjects: [] };
+  return { pipeline: "", stage: "", commit: "", root: "", haveCommits: [], haveObjects: [], further: [] };
 }
 
 export const FetchTreeRequest: MessageFns<FetchTreeRequest> = {
@@ -1965,6 +1977,9 @@ export const FetchTreeRequest: MessageFns<FetchTreeRequest> = {
     }
     for (const v of message.haveObjects) {
       writer.uint32(50).string(v!);
+    }
+    for (const v of message.further) {
+      FetchTreeFurther.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -2030,6 +2045,14 @@ export const FetchTreeRequest: MessageFns<FetchTreeRequest> = {
             message.haveObjects.push(reader.string());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.further.push(FetchTreeFurther.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2053,6 +2076,86 @@ export const FetchTreeRequest: MessageFns<FetchTreeRequest> = {
     message.root = object.root ?? "";
     message.haveCommits = object.haveCommits?.map((e) => e) || [];
     message.haveObjects = object.haveObjects?.map((e) => e) || [];
+    message.further = object.further?.map((e) => FetchTreeFurther.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFetchTreeFurther(): FetchTreeFurther {
+  return { pipeline: "", stage: "", root: "" };
+}
+
+export const FetchTreeFurther: MessageFns<FetchTreeFurther> = {
+  encode(message: FetchTreeFurther, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pipeline !== "") {
+      writer.uint32(10).string(message.pipeline);
+    }
+    if (message.stage !== "") {
+      writer.uint32(18).string(message.stage);
+    }
+    if (message.root !== "") {
+      writer.uint32(26).string(message.root);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FetchTreeFurther {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFetchTreeFurther();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pipeline = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.stage = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.root = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FetchTreeFurther>, I>>(base?: I): FetchTreeFurther {
+    return FetchTreeFurther.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FetchTreeFurther>, I>>(object: I): FetchTreeFurther {
+    const message = createBaseFetchTreeFurther();
+    message.pipeline = object.pipeline ?? "";
+    message.stage = object.stage ?? "";
+    message.root = object.root ?? "";
     return message;
   },
 };
