@@ -35,8 +35,8 @@ export type ApplyOptions = {
  * Units of four objects, each a pipeline of its own, applied and judged healthy by the agent's bundle on one control
  * plane, beside a bare loop of applies of the same objects on the same control plane. The two take turns: the loop runs
  * while the agent is stopped by a signal, so that neither has the faster hours of the machine or the emptier cluster. The
- * units are assigned while the agent is down, so its time counts from its start and holds everything that it does, until
- * the hub has recorded the success of the last unit. Processor seconds are by program.
+ * units are assigned while the agent is stopped, so its time holds everything from the first word of them until the hub
+ * has recorded the success of the last. Processor seconds are by program.
  */
 export async function benchApply({ unitsTotal, program }: ApplyOptions) {
   const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -52,7 +52,7 @@ export async function benchApply({ unitsTotal, program }: ApplyOptions) {
   const idleBytes = await residentBytes(agent.process.pid, 'VmRSS');
   say(`agent idle: ${mebibytes(idleBytes)} MiB`);
 
-  await agent.process.stop();
+  agent.process.sendSignal('SIGSTOP');
   for (const name of ['bare', namespace]) await controlPlane.kubectl(['create', 'namespace', name]);
   const position = await assignUnits(system, unitsTotal);
   say(`hub: ${unitsTotal} units assigned`);
@@ -62,8 +62,7 @@ export async function benchApply({ unitsTotal, program }: ApplyOptions) {
     await bareLoop(controlPlane, 'bare', { from: unitsUpTo(turn), to: unitsUpTo(turn + 1) });
   });
   const agentTurns = createStopwatch(async (turn) => {
-    if (turn === 0) await agent.process.restart();
-    else agent.process.sendSignal('SIGCONT');
+    agent.process.sendSignal('SIGCONT');
     if (turn < turnsTotal - 1) await settledUnits(agent, unitsUpTo(turn + 1), { intervalMs: 500 });
     else await waitForTotal(system, 'succeeded', unitsTotal, { intervalMs: 250 });
     agent.process.sendSignal('SIGSTOP');
