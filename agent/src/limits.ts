@@ -144,7 +144,7 @@ export const fetchHaveCommitsMax = 16;
 export const fetchHaveObjectsMax = 64;
 /** Fetches at once; the hub refuses more than a few of one cluster. */
 export const fetchesInFlightMax = 4;
-/** Trees of one commit in one call; the hub takes no more. */
+/** Trees of one commit in one call, with the one it is for; the hub takes no more. */
 export const fetchedTogetherMax = 32;
 /** The connection of fetches is kept this long for the next one. */
 export const fetchLinkIdleMs = 10_000;
@@ -222,6 +222,8 @@ export const watchLineBytesMax = 8 * 1024 * 1024;
 // Reconciling.
 /** Units that work at once; one that waits for health does not count. */
 export const unitsInParallelMax = 24;
+/** Units whose content comes along with that of another one. */
+export const upcomingUnitsMax = 31;
 /** Requests of one unit at once, so that a large unit leaves room for others. */
 export const unitRequestsInFlightMax = 12;
 /** Work on many objects gives way to the event loop after this time. */

@@ -2,11 +2,11 @@ import type { ObjectKey } from '@fairlead/shared/manifest';
 import type { Clock, Random } from '@fairlead/shared/time';
 import type { Cluster } from '../cluster/index.ts';
 import type { AuditKind, UnitId, UnitPhase } from '../domain/link/index.ts';
-import type { HealthRules } from './health-rules.ts';
-import type { LiveObjects } from './live-objects.ts';
-import type { PodLookBudget } from './pods.ts';
+import type { HealthRules } from './live/health-rules.ts';
+import type { LiveObjects } from './live/live-objects.ts';
+import type { PodLookBudget } from './live/pods.ts';
 import type { LoadTree, ReconcileJournal, Render, Trust } from './ports.ts';
-import type { RenderedCache } from './rendered-cache.ts';
+import type { RenderedCache } from './prepare/rendered-cache.ts';
 import type { Unit } from './unit.ts';
 
 export type AuditMore = {

@@ -13,7 +13,7 @@ import {
   startAgent,
   type World,
   workingStatus,
-} from './harness.ts';
+} from './testing/index.ts';
 
 const unit = 'checkout/staging';
 

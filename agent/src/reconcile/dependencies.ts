@@ -1,6 +1,6 @@
+import { endOf } from './apply/hooks.ts';
 import type { Context } from './context.ts';
-import { endOf } from './hooks.ts';
-import { isReady } from './readiness.ts';
+import { isReady } from './live/readiness.ts';
 import type { Unit } from './unit.ts';
 
 type Units = Pick<Context, 'units' | 'live'>;

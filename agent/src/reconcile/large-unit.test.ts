@@ -9,7 +9,7 @@ import {
   configMapAddress,
   createWorld,
   startAgent,
-} from './harness.ts';
+} from './testing/index.ts';
 
 const agents: Agent[] = [];
 afterEach(async () => {

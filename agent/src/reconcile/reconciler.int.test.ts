@@ -16,7 +16,7 @@ import {
   deployment,
   type Renders,
   startAgent,
-} from './harness.ts';
+} from './testing/index.ts';
 
 const stack = new AsyncDisposableStack();
 let controlPlane: ControlPlane;

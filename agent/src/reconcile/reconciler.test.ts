@@ -14,7 +14,7 @@ import {
   startAgent,
   type World,
   workingStatus,
-} from './harness.ts';
+} from './testing/index.ts';
 
 const agents: Agent[] = [];
 afterEach(async () => {

@@ -20,21 +20,22 @@ import {
   unitRetryMsMax,
   unitRetryMsMin,
   unitsInParallelMax,
+  upcomingUnitsMax,
 } from '../limits.ts';
+import { noticeHookEnd } from './apply/hooks.ts';
 import type { AuditMore, Context, ReconcileLogger } from './context.ts';
-import { noticeDrift } from './drift.ts';
+import { noticeDrift } from './drift/drift.ts';
 import { asUnitError } from './failure.ts';
-import { createHealthRules, ownRuleOf } from './health-rules.ts';
-import { noticeHookEnd } from './hooks.ts';
-import { createLiveObjects, type LiveChange } from './live-objects.ts';
-import { createOutlet } from './outlet.ts';
-import { groupKindsOf, parentText, unitApiVersion, unitKind } from './parent.ts';
-import { parentOf, writeParent } from './parent-writer.ts';
-import { createPodLookBudget } from './pods.ts';
+import { createHealthRules, ownRuleOf } from './live/health-rules.ts';
+import { createLiveObjects, type LiveChange } from './live/live-objects.ts';
+import { createPodLookBudget } from './live/pods.ts';
 import type { LoadTree, OnAudit, OnReport, ReconcileJournal, Render, Trust } from './ports.ts';
-import { previewAssignment } from './preview.ts';
-import { createRenderedCache } from './rendered-cache.ts';
-import { reportOf } from './report.ts';
+import { previewAssignment } from './prepare/preview.ts';
+import { createRenderedCache } from './prepare/rendered-cache.ts';
+import { createOutlet } from './report/outlet.ts';
+import { groupKindsOf, parentText, unitApiVersion, unitKind } from './report/parent.ts';
+import { parentOf, writeParent } from './report/parent-writer.ts';
+import { reportOf } from './report/report.ts';
 import { holdOut, takeTurn } from './turn.ts';
 import { createTurns } from './turns.ts';
 import { createUnit, takeUpNext, type Unit } from './unit.ts';
@@ -68,6 +69,8 @@ export type Reconciler = {
   readonly settledCount: () => number;
   /** What an assignment would change; it is neither accepted nor kept, and nothing is written. */
   readonly preview: (assignment: Assignment, signal: AbortSignal) => Promise<UnitPlan>;
+  /** The next units that wait for their first turn and want other content of the same commit; the cluster permits them. */
+  readonly upcoming: (like: Assignment) => Promise<readonly Assignment[]>;
   /** Reports every unit again, for a hub that has forgotten. */
   readonly reportAll: () => void;
   /** Tries again what the cluster's policy or its trusted keys refused, because they have changed. */
@@ -304,6 +307,20 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
       for (const unit of units.values()) outlet.repeat(unit);
     },
     preview: (assignment, ended) => previewAssignment(context, assignment, ended),
+    upcoming: async (like) => {
+      const alike: Assignment[] = [];
+      for (const unit of turns.waiting()) {
+        if (alike.length >= upcomingUnitsMax) break;
+        const next = unit.next ?? unit.assignment;
+        const isFirst = unit.next !== undefined || unit.phase === 'accepted';
+        const isOfCommit = next.repository === like.repository && next.commit === like.commit;
+        if (isFirst && isOfCommit && next.root !== like.root && next.disposition === 'run') {
+          alike.push(next);
+        }
+      }
+      const permits = await Promise.all(alike.map((one) => dependencies.trust.permit(one)));
+      return alike.filter((_, index) => permits[index]?.ok);
+    },
     retryRefused: () => {
       for (const unit of units.values()) {
         if (!unit.isRefused) continue;

@@ -3,6 +3,8 @@ export type Turns<Item> = {
   readonly wake: (item: Item, isUrgent?: boolean) => void;
   readonly wakeAt: (item: Item, atMs: number) => void;
   readonly isIdle: () => boolean;
+  /** Items that wait for a place, in the order in which they get one; of urgent ones none is told. */
+  readonly waiting: () => Iterable<Item>;
   /** Items wait for a place. */
   readonly isCrowded: () => boolean;
   /** Resolves when no turn is under way; no new one begins after the signal was aborted. */
@@ -90,6 +92,7 @@ export function createTurns<Item>(options: TurnsOptions<Item>): Turns<Item> {
       );
       timers.set(item, { timer, atMs });
     },
+    waiting: () => queue,
     isIdle: () => running.size === 0 && urgent.size === 0 && queue.size === 0,
     isCrowded: () => urgent.size + queue.size > 0,
     drained: () =>

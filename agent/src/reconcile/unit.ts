@@ -11,9 +11,9 @@ import {
 } from '../domain/link/index.ts';
 import type { ApplyStep, Hook, Owner, Removal } from '../domain/plan/index.ts';
 import type { Permit } from '../domain/policy/index.ts';
-import { applySetIdOf } from './parent.ts';
 import type { Inventory, InventoryEntry } from './ports.ts';
-import type { PruneHeld } from './prune.ts';
+import type { PruneHeld } from './prune/prune.ts';
+import { applySetIdOf } from './report/parent.ts';
 
 /** How far the held assignment has come. */
 export type Stage = 'apply' | 'wait' | 'prune' | 'held' | 'done';

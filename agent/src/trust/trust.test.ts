@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ClusterError, createMemoryCluster, type MemoryRequest } from '../cluster/index.ts';
 import { hashGitObject } from '../journal/index.ts';
 import { policyAgeMsMax } from '../limits.ts';
-import { assignmentOf } from '../reconcile/harness.ts';
+import { assignmentOf } from '../reconcile/testing/index.ts';
 import { sshSigningKey, withSignature } from '../signature/testing/index.ts';
 import { createTrust } from './index.ts';
 

@@ -13,7 +13,7 @@ import {
   rolloutKinds,
   type WithdrawalCause,
 } from '../domain/promotion/events.ts';
-import type { TargetReport } from '../domain/promotion/snapshot.ts';
+import type { TargetReport } from '../domain/promotion/index.ts';
 import type { RunOutcome } from '../domain/promotion/verification/events.ts';
 import type { Assignment, VerificationOrder } from '../domain/rollout/index.ts';
 import type { DriftOfObject } from './reports.ts';
