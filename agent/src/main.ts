@@ -115,6 +115,7 @@ async function runAgent(config: AgentConfig, logger: Logger, signal: AbortSignal
       acceptJoinedEpoch();
       reconciler?.offer(assignment);
     },
+    upcoming: async (like) => reconciler?.upcoming(like) ?? [],
     onVerificationRuns: (runs) => {
       acceptJoinedEpoch();
       verifier?.offer(runs);

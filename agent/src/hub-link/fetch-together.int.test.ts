@@ -2,8 +2,9 @@
 import type { FetchTreeRequest } from '@fairlead/proto';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { Assignment } from '../domain/link/index.ts';
 import { assignmentOf, buildCommit } from '../journal/testing/index.ts';
-import { startTestAgent, type TestAgent } from './testing-agent.ts';
+import { eventually, startTestAgent, type TestAgent } from './testing-agent.ts';
 import { createTestAuthority, type TestAuthority } from './testing-authority.ts';
 import { refusal, sendObjects, startTestHub, type TestHub } from './testing-hub.ts';
 
@@ -22,6 +23,7 @@ const foreign = buildCommit({ other: { 'x.yaml': 'foreign' } });
 let authority: TestAuthority;
 let hub: TestHub;
 let agent: TestAgent;
+let upcoming: (like: Assignment) => Promise<readonly Assignment[]>;
 
 beforeAll(async () => {
   authority = await createTestAuthority();
@@ -31,7 +33,13 @@ beforeEach(async () => {
   hub = await startTestHub(authority, noBus);
   hub.state.tokens.add('token');
   const { enrolAddress } = hub;
-  agent = startTestAgent({ enrolAddress, caKeyHash: authority.caKeyHash, joinToken: 'token' });
+  upcoming = async () => [];
+  agent = startTestAgent({
+    enrolAddress,
+    caKeyHash: authority.caKeyHash,
+    joinToken: 'token',
+    upcoming: (like) => upcoming(like),
+  });
   await agent.identity.first(AbortSignal.timeout(20_000));
 });
 afterEach(async () => {
@@ -48,13 +56,10 @@ function sendRoots(call: Call, sent: readonly string[]): void {
   for (const id of call.request.haveObjects) wanted.delete(id);
   sendObjects(call, new Map([...objects].filter(([id]) => wanted.has(id))));
 }
-const fetchAll = () =>
-  Promise.all(
-    roots.map((root) => {
-      const place = { pipeline: root as never, commit: commit as never, root, path: root };
-      return agent.loadTree(assignmentOf(place), AbortSignal.timeout(20_000));
-    }),
-  );
+const unitOf = (root: string) =>
+  assignmentOf({ pipeline: root as never, commit: commit as never, root, path: root });
+const load = (root: string) => agent.loadTree(unitOf(root), AbortSignal.timeout(20_000));
+const fetchAll = () => Promise.all(roots.map(load));
 const wholeRoots = () =>
   roots.filter((root) => agent.journal.isComplete({ repository: 'shop', commit, root }));
 
@@ -66,6 +71,41 @@ it('those that wait for a place share a call, and nobody waits for company', asy
   const { fetches } = hub.state;
   expect(fetches.map((request) => rootsOf(request).length)).toEqual([1, 1, 1, 1, 32, 4]);
   expect(fetches.at(-1)?.haveObjects).toEqual([commit, tree]);
+});
+
+it('what is wanted soon comes along once, and is there when it is wanted', async () => {
+  hub.state.onFetch = (call) => sendRoots(call, rootsOf(call.request));
+  upcoming = async (like) => roots.filter((root) => root !== like.root).map(unitOf);
+  const [first] = await Promise.all(['app-0', 'app-1', 'app-2'].map(load));
+  expect(first).toMatchObject({ ok: true });
+  expect(wholeRoots()).toEqual(roots);
+  const asked = hub.state.fetches.flatMap(rootsOf);
+  expect(asked.toSorted()).toEqual(roots.toSorted());
+  expect((await fetchAll()).every(({ ok }) => ok)).toBe(true);
+  expect(hub.state.fetches.flatMap(rootsOf)).toEqual(asked);
+});
+
+it('what is wanted while it comes along waits for that, and is fetched alone if it did not come', async () => {
+  const held: Call[] = [];
+  hub.state.onFetch = (call) => void held.push(call);
+  upcoming = async () => ['app-1', 'app-2'].map(unitOf);
+  const loads = [load('app-0')];
+  await eventually(
+    'a call',
+    () => held.length,
+    (length) => length === 1,
+  );
+  loads.push(load('app-1'), load('app-2'));
+  hub.state.onFetch = (call) => sendRoots(call, rootsOf(call.request));
+  sendRoots(held[0] as Call, ['app-0', 'app-1']);
+  expect((await Promise.all(loads)).every(({ ok }) => ok)).toBe(true);
+  expect(hub.state.fetches.map(rootsOf)).toEqual([['app-0', 'app-1', 'app-2'], ['app-2']]);
+});
+
+it('a question for what is wanted soon that fails costs nothing', async () => {
+  hub.state.onFetch = (call) => sendRoots(call, rootsOf(call.request));
+  upcoming = () => Promise.reject(new Error('no policy'));
+  expect(await load('app-0')).toMatchObject({ ok: true });
 });
 
 it('FLT-23: a hub that does not know of that is asked for each alone', async () => {

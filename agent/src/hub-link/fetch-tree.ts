@@ -33,6 +33,8 @@ export type FetchDependencies = {
   readonly identity: Pick<IdentitySource, 'current'>;
   readonly journal: Pick<Journal, 'isComplete' | 'markComplete' | 'completeCommits' | 'forgetTree'>;
   readonly objects: ObjectStore;
+  /** What is wanted soon of the same commit, the next first. */
+  readonly upcoming: (like: Assignment) => Promise<readonly Assignment[]>;
   readonly clock: Clock;
   /** Ends every fetch. */
   readonly signal: AbortSignal;
@@ -62,11 +64,14 @@ type Job = {
 /**
  * Brings the tree of an assignment into the object store. The transport is not trusted: each object is hashed, and the
  * tree counts as complete only when the commit leads to everything below the root and to everything that was sent.
- * Units with the same commit and root share one fetch, and fetches of one commit that wait for a place share one call.
+ * Units with the same commit and root share one fetch; fetches of one commit that wait for a place share one call, and what
+ * is wanted soon comes along.
  */
 export function createFetchTree(dependencies: FetchDependencies): FetchTree {
   const { identity, journal, objects, clock } = dependencies;
   const underWay = new Map<string, Promise<Fetched>>();
+  /** Trees in the company of others, with the end of their call. */
+  const comingAlong = new Map<string, Promise<void>>();
   const links = createFetchLinks();
   let pathTrees = createPathTrees();
   const stored = new Set<string>();
@@ -152,28 +157,55 @@ export function createFetchTree(dependencies: FetchDependencies): FetchTree {
     return passing('the tree is incomplete');
   };
 
-  /** One call for all of them; returns those that it did not bring whole, for whatever reason. */
-  const fetchTogether = async (jobs: readonly [Job, ...Job[]]): Promise<readonly Job[]> => {
+  /** One call for all of them and for what is wanted soon; returns the jobs that it did not bring whole, for whatever reason. */
+  const fetchTogether = async (
+    jobs: readonly [Job, ...Job[]],
+    upcoming: readonly Assignment[],
+  ): Promise<readonly Job[]> => {
     const [first, ...others] = jobs;
-    const assignments = [first.assignment, ...others.map(({ assignment }) => assignment)] as const;
-    const received = await receive(assignments, first.have);
+    const further = [...others.map(({ assignment }) => assignment), ...upcoming];
+    const received = await receive([first.assignment, ...further], first.have);
     if (!received.ok) return jobs;
     const foreign = new Set(received.value);
-    const whole: Job[] = [];
-    for (const job of jobs) {
-      const walked = await walkTree(objects.read, job.tree.commit, job.tree.root, pathTrees);
+    const whole = new Set<string>();
+    const trees = [...jobs.map(({ tree }) => tree), ...upcoming.map(treeNameOf)];
+    for (const { commit, root } of trees) {
+      const walked = await walkTree(objects.read, commit, root, pathTrees);
       if (!walked.ok) continue;
-      whole.push(job);
+      whole.add(root);
       for (const id of walked.value.objectIds) foreign.delete(id);
     }
     // What came of a root that is not whole belongs to nothing yet; what belongs to none at all is for a fetch alone to tell.
-    if (foreign.size > 0 && whole.length === jobs.length) return jobs;
-    for (const { tree, end } of whole) {
-      journal.markComplete(tree, clock.now());
-      end(ok(undefined));
-    }
-    return jobs.filter((job) => !whole.includes(job));
+    if (foreign.size > 0 && whole.size === trees.length) return jobs;
+    for (const tree of trees) if (whole.has(tree.root)) journal.markComplete(tree, clock.now());
+    return jobs.filter(({ tree, end }) => {
+      const isWhole = whole.has(tree.root);
+      if (isWhole) end(ok(undefined));
+      return !isWhole;
+    });
   };
+
+  /** What may come along until the call is over: nobody fetches it, and the agent has the same commits of it. */
+  const companyOf = async (
+    [{ assignment, have, isAlone }, ...others]: readonly [Job, ...Job[]],
+    over: Promise<void>,
+  ): Promise<readonly Assignment[]> => {
+    if (isAlone) return [];
+    const company: Assignment[] = [];
+    for (const next of await dependencies.upcoming(assignment)) {
+      if (company.length + others.length + 1 >= fetchedTogetherMax) break;
+      const tree = treeNameOf(next);
+      const key = keyOf(tree);
+      const isUnderWay = underWay.has(key) || comingAlong.has(key);
+      if (isUnderWay || journal.isComplete(tree)) continue;
+      if (haveOf(tree).join() !== have.join()) continue;
+      comingAlong.set(key, over);
+      company.push(next);
+    }
+    return company;
+  };
+  const haveOf = ({ repository, root }: TreeName) =>
+    journal.completeCommits(repository, root, fetchHaveCommitsMax);
 
   const enqueue: (job: Job) => void = createFetchQueue<Job>({
     placesMax: fetchesInFlightMax,
@@ -186,35 +218,48 @@ export function createFetchTree(dependencies: FetchDependencies): FetchTree {
       first.have.join() === other.have.join(),
     run: async (jobs) => {
       const [first, ...others] = jobs;
-      if (others.length === 0) {
-        const fetched = fetchAlone(first);
-        first.end(fetched);
-        await Promise.allSettled([fetched]);
-        return;
+      const over = Promise.withResolvers<void>();
+      try {
+        const company = await companyOf(jobs, over.promise).catch(() => []);
+        if (others.length + company.length === 0) {
+          const fetched = fetchAlone(first);
+          first.end(fetched);
+          await Promise.allSettled([fetched]);
+          return;
+        }
+        const left = await fetchTogether(jobs, company).catch(() => jobs);
+        for (const job of left) enqueue({ ...job, isAlone: true });
+      } finally {
+        for (const [key, end] of comingAlong) if (end === over.promise) comingAlong.delete(key);
+        over.resolve();
       }
-      const left = await fetchTogether(jobs).catch(() => jobs);
-      for (const job of left) enqueue({ ...job, isAlone: true });
     },
   });
 
-  return async (assignment, signal) => {
-    const { repository, commit, root } = assignment;
-    const tree = { repository, commit, root };
+  const fetch = async (assignment: Assignment): Promise<Fetched> => {
+    const tree = treeNameOf(assignment);
+    await comingAlong.get(keyOf(tree));
     if (journal.isComplete(tree)) {
       journal.markComplete(tree, clock.now());
       return ok(undefined);
     }
-    const key = `${repository}:${commit}:${root}`;
-    const fetched =
-      underWay.get(key) ??
-      new Promise<Fetched>((end) => {
-        const have = journal.completeCommits(repository, root, fetchHaveCommitsMax);
-        enqueue({ assignment, tree, have, end });
-      }).finally(() => underWay.delete(key));
+    return new Promise((end) => enqueue({ assignment, tree, have: haveOf(tree), end }));
+  };
+
+  return (assignment, signal) => {
+    const key = keyOf(treeNameOf(assignment));
+    const fetched = underWay.get(key) ?? fetch(assignment).finally(() => underWay.delete(key));
     underWay.set(key, fetched);
     return orEnded(fetched, signal);
   };
 }
+
+const treeNameOf = ({ repository, commit, root }: Assignment): TreeName => ({
+  repository,
+  commit,
+  root,
+});
+const keyOf = ({ repository, commit, root }: TreeName): string => `${repository}:${commit}:${root}`;
 
 /** One caller's end does not end a fetch that others wait for. */
 function orEnded(fetched: Promise<Fetched>, signal: AbortSignal): Promise<Fetched> {

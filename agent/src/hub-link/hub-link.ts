@@ -31,6 +31,8 @@ export type HubLinkDependencies = {
   readonly preview: (assignment: Assignment, signal: AbortSignal) => Promise<UnitPlan>;
   /** Called with each list of open runs that the hub sends. */
   readonly onVerificationRuns: (runs: OfferedRuns) => void;
+  /** What is wanted soon of the same commit; it may come along with what is wanted now. */
+  readonly upcoming?: (like: Assignment) => Promise<readonly Assignment[]>;
   readonly onSnapshot?: (assignmentsTotal: number) => void;
   readonly limits?: HubLinkLimits;
 };
@@ -167,6 +169,7 @@ export function createHubLink(dependencies: HubLinkDependencies): HubLink {
       identity,
       journal,
       objects: dependencies.objects,
+      upcoming: dependencies.upcoming ?? (async () => []),
       clock,
       signal,
     }),

@@ -42,6 +42,7 @@ export type TestAgentOptions = {
   readonly clock?: { now: () => number };
   readonly limits?: Parameters<typeof createHubLink>[0]['limits'];
   readonly onAssignment?: (assignment: Assignment) => void;
+  readonly upcoming?: HubLinkDependencies['upcoming'];
   readonly preview?: HubLinkDependencies['preview'];
 };
 
@@ -93,6 +94,7 @@ export function startTestAgent(options: TestAgentOptions) {
     limits: { busReconnectSpreadMs: 200, reportIntervalMs: 100, ...options.limits },
     preview: options.preview ?? (async () => failedPlan('no plans in this test')),
     onVerificationRuns: (runs) => runsReceived.push(runs),
+    ...(options.upcoming ? { upcoming: options.upcoming } : {}),
     onAssignment: (assignment) => {
       received.push(assignment);
       options.onAssignment?.(assignment);
