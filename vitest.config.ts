@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 // The suffix tells the cost. Unit tests run side by side; integration tests start real servers, so a few at a time;
-// scenarios start the whole system, mostly wait for it, and two at a time keep two cores busy.
+// scenarios start the whole system, so one at a time.
 export default defineConfig({
   test: {
     projects: [
@@ -32,7 +32,7 @@ export default defineConfig({
           exclude: ['**/node_modules/**'],
           testTimeout: 300_000,
           hookTimeout: 180_000,
-          maxWorkers: 2,
+          maxWorkers: 1,
           sequence: { groupOrder: 1 },
         },
       },
