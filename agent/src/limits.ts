@@ -223,7 +223,7 @@ export const watchLineBytesMax = 8 * 1024 * 1024;
 /** Units that work at once; one that waits for health does not count. */
 export const unitsInParallelMax = 24;
 /** Units whose content comes along with that of another one. */
-export const upcomingUnitsMax = 31;
+export const upcomingUnitsMax = fetchedTogetherMax - 1;
 /** Requests of one unit at once, so that a large unit leaves room for others. */
 export const unitRequestsInFlightMax = 12;
 /** Work on many objects gives way to the event loop after this time. */

@@ -155,7 +155,7 @@ const settledUnits = (
       const text = await agent.metrics();
       const settled = Number(/^fairlead_agent_units_settled (\d+)$/m.exec(text)?.[1]);
       see(settled);
-      return settled >= total ? true : undefined;
+      return settled >= total;
     },
     { timeoutMs: 600_000, intervalMs },
   );

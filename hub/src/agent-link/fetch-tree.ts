@@ -43,30 +43,34 @@ export function createTreeSender(options: FetchTreeOptions) {
   let total = 0;
 
   /** The content of each assignment in turn; what is wrong with the first one's is the answer, and a further one is left out. */
-  const sendTrees = async (call: Call, assignments: readonly Assignment[], have: Have) => {
+  async function* objectsOf(assignments: readonly Assignment[], have: Have) {
     const sent = new Set<string>();
-    let objectsTotal = 0;
     let bytes = 0;
     for (const [index, { repository, commit, root }] of assignments.entries()) {
-      if (index > 0 && bytes > treeFurtherBytesMax) break;
+      if (index > 0 && bytes > treeFurtherBytesMax) return;
       try {
         const request = { repository, commit, root, sent, ...have };
         for await (const object of options.treeObjects(request)) {
-          objectsTotal++;
           bytes += object.data.byteLength;
-          for (const chunk of chunksOf(object)) {
-            if (!(await send(call, { part: { $case: 'chunk', chunk } }))) return;
-          }
+          yield object;
         }
       } catch (error) {
         if (!isGitError(error)) throw error;
-        if (index > 0) break;
+        if (index > 0) return;
         // What is wrong with the commit's content is for the people who wrote it. A path that a commit lacks it lacks for ever.
         const isMissing = isGitError(error, 'path_not_found');
-        throw new CallError(
-          isMissing ? status.NOT_FOUND : status.FAILED_PRECONDITION,
-          error.message,
-        );
+        const code = isMissing ? status.NOT_FOUND : status.FAILED_PRECONDITION;
+        throw new CallError(code, error.message);
+      }
+    }
+  }
+
+  const sendTrees = async (call: Call, assignments: readonly Assignment[], have: Have) => {
+    let objectsTotal = 0;
+    for await (const object of objectsOf(assignments, have)) {
+      objectsTotal++;
+      for (const chunk of chunksOf(object)) {
+        if (!(await send(call, { part: { $case: 'chunk', chunk } }))) return;
       }
     }
     await send(call, { part: { $case: 'complete', complete: { objectsTotal } } });
